@@ -1,0 +1,149 @@
+package collections
+
+import (
+	"context"
+	"io"
+	"iter"
+	"time"
+
+	"liaison/auth"
+	"liaison/stix"
+)
+
+// Store keeps what was shared and what was decided. This comment is the contract; the package
+// storetest is its proof; an engine that passes it is a store.
+//
+// Durability. A method that writes returns nil only after its effect and its journal lines are
+// durable and visible together, in one transaction: no effect without its line, no line without its
+// effect. After an error nothing of the call is there, now or after a crash. Calls wait for each
+// other in order of arrival and may share a transaction; a call whose ctx ends before its transaction
+// has begun leaves nothing. A full disk is ErrFull, and reading goes on; a store that is closed or
+// mending itself answers ErrUnavailable.
+//
+// Order. Within an operation every object version that is added gets an Added of its own, greater
+// than every Added that was given in the operation before, in the order of Publication.Items, and the
+// same in every collection that the item goes to. Steps are 20 µs while the newest is not more than
+// a second ahead of the clock, 1 µs beyond; the clock may jump, the order holds. A reader that has
+// seen Added a never later finds a new version at or before a.
+//
+// Identity. Within an operation:
+//   - The first publisher of an id that is not Shared owns it, for good, deletions included. Another's
+//     item with that id becomes a failure, and the journal tells the operator (kind "ownership.refused").
+//   - An item with the id, version and digest of a version that the same publisher has in the
+//     collection already is a duplicate: a success, stored once, its date_added unchanged. Without a
+//     version of its own (an observable) id and digest decide.
+//   - An item with the id and version of one that the same publisher has anywhere in the operation,
+//     but other bytes, is a conflict: a failure; the first is kept.
+//   - For a Shared id every publisher has its own copy, judged by itself: a duplicate or a conflict
+//     only against the same publisher's. In a collection a reader is shown the copy of the first
+//     publisher (by the lowest Added) of whose copies it sees any, and no other.
+//   - Items see the earlier items of their own publication, and publications the earlier ones.
+//   - A deleted version counts for ownership only: it can be published again, under a new Added.
+//
+// Sight. A View decides object by object exactly as auth.View.Shows does, on the facts fixed at the
+// commit. First, last and the default spec version are taken among what the reader sees, of the copy
+// it is shown. Equal versions do not occur in one copy. What a reader does not see changes nothing in
+// what it is given.
+//
+// Cost. A page costs what it returns, not what the collection holds (match on exact version instants
+// and rare combinations excepted). No method holds a read transaction while a caller is slow.
+//
+// All methods are safe for concurrent use.
+type Store interface {
+	// Rows yields every row of the registry.
+	Rows(ctx context.Context) iter.Seq2[auth.Record, error]
+
+	// Apply writes registry rows and journal lines; there must be at least one line. done, when not
+	// nil, is called after the transaction is durable and before the Still of any later publication
+	// or deletion is asked.
+	Apply(ctx context.Context, rows []auth.Record, lines []auth.Line, done func()) error
+
+	// Publish adds objects and keeps the status. It writes one journal line of kind "publish" with the
+	// status id, the place, counts, the run of date_added and the collections, and one of kind
+	// "ownership.refused" when there were such. An error of Still is returned as it is and stores nothing.
+	Publish(ctx context.Context, p Publication) (Status, error)
+
+	// Delete removes the versions that match: their bytes go, facts stay for ownership and the journal.
+	// It returns how many went; none is ErrNotFound. One line of kind "delete".
+	Delete(ctx context.Context, d Deletion) (int, error)
+
+	// Objects plans a page and gives its bytes piece by piece. With q.IDs of one id it is the object
+	// endpoint's answer too; Known tells whether there is any version at all.
+	Objects(ctx context.Context, v auth.View, at Place, q Query) (Page, error)
+
+	// Facts is the same selection without the bytes, for manifests and versions.
+	Facts(ctx context.Context, v auth.View, at Place, q Query) (facts []Fact, more bool, err error)
+
+	// Known reports whether the reader sees any version of the object in the collection.
+	Known(ctx context.Context, v auth.View, at Place, id stix.ID) (bool, error)
+
+	// Status gives a status to its publisher; ErrNotFound for everybody else, and after StatusLife.
+	Status(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, id StatusID) (Status, error)
+
+	// Definitions gives, of these ids, the levels that marking definitions define which this
+	// publisher published in the operation.
+	Definitions(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID) (map[stix.ID]stix.Level, error)
+
+	// Levels gives, of these ids, the strictest level among the present versions that this publisher
+	// published in the operation; ids without any are absent.
+	Levels(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID) (map[stix.ID]stix.Level, error)
+
+	// Served records a read. The line is in the hands of the operating system when it returns (a killed
+	// process loses none), synced within 50 ms, and part of the journal with the next transaction.
+	Served(ctx context.Context, l auth.Line) error
+
+	// Journal yields entries in order, from sequence number from (the first is 0), served lines included
+	// that have been drained. VerifyJournal recomputes every hash and the signed checkpoint and names
+	// the first entry that does not hold; the error is then a *JournalFault.
+	Journal(ctx context.Context, from int64) iter.Seq2[Entry, error]
+	VerifyJournal(ctx context.Context) (Checkpoint, error)
+
+	// Last gives the highest Added that was ever given; Raise makes sure that none at or below floor
+	// is given any more.
+	Last(ctx context.Context) (Added, error)
+	Raise(ctx context.Context, floor Added, l auth.Line) error
+
+	// Sweep drops statuses older than StatusLife and drains served lines. The gateway calls it about
+	// once a second.
+	Sweep(ctx context.Context, now time.Time) error
+
+	// Backup writes a consistent copy of the store that opens as a store; writes go on meanwhile.
+	Backup(ctx context.Context, w io.Writer) error
+
+	Close() error
+}
+
+// Page is a planned page of objects.
+type Page struct {
+	Count       int
+	First, Last Added // date_added of the first and the last object; 0 when Count is 0
+	More        bool
+	// Next appends the next run of objects, joined by commas, to dst; the caller puts a comma between
+	// runs. At the end it returns io.EOF and dst as it was. A version that was deleted since the
+	// planning is left out, so that a run may be empty. Not safe for concurrent use.
+	Next func(dst []byte) ([]byte, error)
+}
+
+// Entry is one line of the journal in its place.
+type Entry struct {
+	Seq  int64
+	Raw  []byte // canonical JSON, the hashed record
+	Line auth.Line
+}
+
+// Checkpoint is the signed head of the journal. golang.org/x/mod/sumdb/tlog, c2sp.org/tlog-checkpoint.
+type Checkpoint struct {
+	Size int64
+	Root string // base64 of the tree's root hash
+	Note string // the signed note
+}
+
+// JournalFault names the first entry that does not hold.
+type JournalFault struct {
+	Seq  int64  // -1 for the checkpoint itself
+	What string // "changed", "missing", "out of order", …
+}
+
+func (f *JournalFault) Error() string {
+	return "journal does not verify at line " + itoa(f.Seq) + ": " + f.What
+}
