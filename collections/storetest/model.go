@@ -1,0 +1,282 @@
+package storetest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"liaison/auth"
+	"liaison/collections"
+	"liaison/stix"
+)
+
+// Model is the contract in memory: a collections.Store made of lists that are searched from end to
+// end, so that it is right by reading. It keeps nothing on a disk, has no backups, and its journal is
+// a list without a tree. Closing it only makes it refuse until Reopen.
+//
+// Safe for concurrent use.
+type Model struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	closed   bool
+	rows     []auth.Record
+	versions []*version // in order of date_added, for each operation
+	byID     map[stix.ID][]*version
+	newest   map[auth.OperationID]collections.Added
+	last     collections.Added // of all operations
+	floor    collections.Added
+	statuses []collections.Status
+	journal  []auth.Line
+	spool    []auth.Line // served, not drained
+}
+
+// version is one object version in one collection.
+type version struct {
+	collections.Fact
+	at        collections.Place
+	shared    bool
+	versioned bool // it brought a version of its own
+	digest    [32]byte
+	defines   stix.Level
+	raw       []byte // nil when deleted
+}
+
+func (v *version) present() bool { return v.raw != nil }
+
+// NewModel gives an empty store that reads its clock from now.
+func NewModel(now func() time.Time) *Model {
+	return &Model{now: now, byID: map[stix.ID][]*version{}, newest: map[auth.OperationID]collections.Added{}}
+}
+
+// Reopen makes a closed model answer again.
+func (m *Model) Reopen() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = false
+}
+
+// Close makes the model answer ErrUnavailable until Reopen.
+func (m *Model) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	return nil
+}
+
+// ready reports why a call cannot go on.
+func (m *Model) ready(ctx context.Context) error {
+	if m.closed {
+		return collections.ErrUnavailable
+	}
+	return ctx.Err()
+}
+
+// commit writes the lines of one effect, after the lines of what was served before it.
+func (m *Model) commit(lines ...auth.Line) {
+	m.journal = append(append(m.journal, m.spool...), lines...)
+	m.spool = nil
+}
+
+// lineOf is a line of the journal; what is plain data.
+func lineOf(at time.Time, a auth.Actor, kind string, what map[string]any) auth.Line {
+	b, err := json.Marshal(what)
+	if err != nil {
+		panic(err)
+	}
+	return auth.Line{Time: at.UTC().Truncate(time.Microsecond), Actor: a, Kind: kind, What: b}
+}
+
+// Publish adds what holds.
+func (m *Model) Publish(ctx context.Context, p collections.Publication) (collections.Status, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.ready(ctx); err != nil {
+		return collections.Status{}, err
+	}
+	if err := p.Still(); err != nil {
+		return collections.Status{}, err
+	}
+	s := collections.Status{
+		ID: p.Status, Operation: p.Place.Operation, Publisher: p.Publisher, Received: p.Received,
+		Failure: p.Failed, Failures: slices.Clone(p.Failures),
+	}
+	now := collections.AddedAt(m.now())
+	var refused []stix.ID
+	var reached []auth.CollectionID
+	for _, it := range p.Items {
+		if why := m.objection(p, it); why != "" {
+			if m.foreign(p, it) {
+				refused = append(refused, it.ID)
+			}
+			s.Failure++
+			s.Failures = appendDetail(s.Failures, it.ID, it.Version.Text, why)
+			continue
+		}
+		s.Success++
+		there := m.there(p, it, it.To[0])
+		if added := m.add(p, it, now); added != nil {
+			there = added
+			s.First = cmp.Or(s.First, added.Added)
+			s.Last = added.Added
+		} else {
+			s.Duplicate++
+		}
+		s.Successes = appendDetail(s.Successes, it.ID, there.Version.Text, it.Message)
+		reached = append(reached, it.To...)
+	}
+	m.statuses = append(m.statuses, s)
+	slices.Sort(reached)
+	lines := []auth.Line{lineOf(now.Time(), p.Actor, "publish", map[string]any{
+		"status": p.Status, "operation": p.Place.Operation, "collection": p.Place.Collection,
+		"success": s.Success, "failure": s.Failure, "duplicate": s.Duplicate,
+		"first": s.First, "last": s.Last, "collections": slices.Compact(reached),
+	})}
+	if len(refused) > 0 {
+		lines = append(lines, lineOf(now.Time(), p.Actor, "ownership.refused", map[string]any{
+			"status": p.Status, "operation": p.Place.Operation, "ids": refused,
+		}))
+	}
+	m.commit(lines...)
+	return cloneStatus(s), nil
+}
+
+func cloneStatus(s collections.Status) collections.Status {
+	s.Successes, s.Failures = slices.Clone(s.Successes), slices.Clone(s.Failures)
+	return s
+}
+
+func appendDetail(list []collections.Detail, id stix.ID, version, message string) []collections.Detail {
+	if len(list) == collections.MaxDetails {
+		return list
+	}
+	return append(list, collections.Detail{ID: string(id), Version: version, Message: message})
+}
+
+// copyOf gives the versions of an object that one publisher has in an operation, in all collections.
+func (m *Model) copyOf(op auth.OperationID, publisher auth.PartnerID, id stix.ID) []*version {
+	var list []*version
+	for _, v := range m.byID[id] {
+		if v.at.Operation == op && v.Publisher == publisher && v.present() {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// foreign reports whether another publisher owns the item's id.
+func (m *Model) foreign(p collections.Publication, it collections.Item) bool {
+	for _, v := range m.byID[it.ID] {
+		if v.at.Operation == p.Place.Operation && !v.shared && !it.Shared {
+			return v.Publisher != p.Publisher // the first one owns it
+		}
+	}
+	return false
+}
+
+// objection says why an item fails, or "".
+func (m *Model) objection(p collections.Publication, it collections.Item) string {
+	if m.foreign(p, it) {
+		return "another partner published this id first"
+	}
+	for _, v := range m.copyOf(p.Place.Operation, p.Publisher, it.ID) {
+		if it.Version.At.Set && v.Version.At.Compare(it.Version.At) == 0 && v.digest != it.Digest {
+			return "this version was published before with other content"
+		}
+	}
+	return ""
+}
+
+// there gives the version in one collection that the item would only repeat, or nil.
+func (m *Model) there(p collections.Publication, it collections.Item, c auth.CollectionID) *version {
+	for _, v := range m.copyOf(p.Place.Operation, p.Publisher, it.ID) {
+		if v.at.Collection == c && v.digest == it.Digest && v.versioned == it.Version.At.Set &&
+			(!v.versioned || v.Version.At.Compare(it.Version.At) == 0) {
+			return v
+		}
+	}
+	return nil
+}
+
+// add puts the item into those of its collections that do not have it, under one date_added, and
+// gives one of them; nil when all have it.
+func (m *Model) add(p collections.Publication, it collections.Item, now collections.Added) *version {
+	op := p.Place.Operation
+	var added *version
+	for _, c := range it.To {
+		if m.there(p, it, c) != nil {
+			continue
+		}
+		if added == nil {
+			m.newest[op] = nextAdded(max(m.newest[op], m.floor), now)
+			m.last = max(m.last, m.newest[op])
+		}
+		added = &version{
+			Fact: collections.Fact{
+				ID: it.ID, Type: it.Type, Spec: it.Spec, Version: it.Version, Added: m.newest[op],
+				Publisher: p.Publisher, Level: it.Level, Named: slices.Clone(it.Named),
+			},
+			at:     collections.Place{Operation: op, Collection: c},
+			shared: it.Shared, versioned: it.Version.At.Set,
+			digest: it.Digest, defines: it.Defines, raw: bytes.Clone(it.Raw),
+		}
+		if !added.versioned {
+			added.Version = addedVersion(added.Added)
+		}
+		m.versions = append(m.versions, added)
+		m.byID[it.ID] = append(m.byID[it.ID], added)
+	}
+	return added
+}
+
+// nextAdded is the rule of steps: 20 µs while the newest is not more than a second ahead of the
+// clock, 1 µs beyond, and never before the clock.
+func nextAdded(newest, now collections.Added) collections.Added {
+	if newest > now+1_000_000 {
+		return newest + 1
+	}
+	return max(newest+20, now)
+}
+
+// addedVersion is the version of an object that has none of its own.
+func addedVersion(a collections.Added) collections.Version {
+	const perMicro = 1_000_000_000_000 // 1e-18 seconds
+	return collections.Version{Text: a.String(), At: stix.Instant{
+		Sec: int64(a) / 1_000_000, Frac: uint64(int64(a)%1_000_000) * perMicro, Set: true,
+	}}
+}
+
+// Delete removes the versions that match from one collection.
+func (m *Model) Delete(ctx context.Context, d collections.Deletion) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.ready(ctx); err != nil {
+		return 0, err
+	}
+	if err := d.Still(); err != nil {
+		return 0, err
+	}
+	var own []*version
+	for _, v := range m.byID[d.ID] {
+		if v.at == d.Place && v.present() && v.Publisher == d.View.Partner && d.View.Shows(v.object()) &&
+			(d.Specs == nil || slices.Contains(d.Specs, v.Spec)) {
+			own = append(own, v)
+		}
+	}
+	gone := ofVersions(own, d.Versions)
+	if len(gone) == 0 {
+		return 0, fmt.Errorf("%w: no such version of %s", collections.ErrNotFound, d.ID)
+	}
+	for _, v := range gone {
+		v.raw = nil
+	}
+	m.commit(lineOf(d.At, d.Actor, "delete", map[string]any{
+		"operation": d.Place.Operation, "collection": d.Place.Collection, "id": d.ID, "count": len(gone),
+	}))
+	return len(gone), nil
+}
