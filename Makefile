@@ -1,0 +1,50 @@
+# Liaison: what a person or a machine runs. The first target says what there is.
+
+.PHONY: help build test shared setup lint go-test browser fuzz bench clean
+
+GO ?= go
+FUZZTIME ?= 10m
+
+help:
+	@echo "make build    the binary, ./liaison"
+	@echo "make test     installs what the tests need, then runs them all"
+	@echo "make shared   the tests over ../shared/data"
+	@echo "make fuzz     every fuzz target for FUZZTIME ($(FUZZTIME)) each"
+	@echo "make bench    the benchmarks of the rooms"
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o liaison .
+
+test: setup lint go-test browser
+	@echo "all tests passed"
+
+setup:
+	@.ci/setup
+
+lint:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
+	$(GO) mod verify
+	$(GO) vet ./...
+	$(GO) vet -tags shared ./...
+	$(GO) tool staticcheck ./...
+	GOOS=windows $(GO) build -o /dev/null .
+	GOOS=darwin $(GO) build -o /dev/null .
+
+go-test:
+	$(GO) test -race -shuffle=on ./...
+
+browser:
+	@.ci/browser
+
+shared:
+	@test -d ../shared/data || { echo "make shared: there is no ../shared/data"; exit 1; }
+	$(GO) test -tags shared -run Shared ./...
+
+fuzz:
+	@.ci/fuzz $(FUZZTIME)
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean:
+	rm -f liaison
