@@ -106,9 +106,13 @@ func ViewOf(p Principal) View {
 	case Vendor:
 		return View{Partner: p.Partner, Own: true}
 	case Agency:
+		level := min(p.Clearance, stix.AmberStrict)
+		if p.Clearance > stix.Red { // no clearance that there is
+			level = stix.Unmarked
+		}
 		return View{
 			Partner: p.Partner,
-			Level:   min(p.Clearance, stix.AmberStrict),
+			Level:   level,
 			Own:     true,
 			Named:   p.Clearance == stix.Red,
 		}

@@ -1,0 +1,187 @@
+package auth_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"liaison/auth"
+	"liaison/stix"
+)
+
+var morning = time.Date(2025, 1, 31, 9, 30, 0, 123_456_789, time.UTC)
+
+func TestLineCanonical(t *testing.T) {
+	cases := []struct {
+		name string
+		what any
+		want string
+	}{
+		{"nothing", nil, `{}`},
+		{"sorted", json.RawMessage(` { "b" : 1 , "a" : [ true , false, null ] } `), `{"a":[true,false,null],"b":1}`},
+		{"sorted by UTF-16", json.RawMessage(`{"\ufb33":1,"\ud83d\ude00":2,"\u20ac":3,"\r":4,"1":5,"":6}`),
+			"{\"\":6,\"\\r\":4,\"1\":5,\"\u20ac\":3,\"\U0001F600\":2,\"\ufb33\":1}"},
+		{"prefixes", json.RawMessage(`{"ab":1,"a":2}`), `{"a":2,"ab":1}`},
+		{"escapes", map[string]string{"s": "<&>\u2028\"\\\b\f\n\r\t\x00\x1f\u007fé"},
+			"{\"s\":\"<&>\u2028\\\"\\\\\\b\\f\\n\\r\\t\\u0000\\u001f\u007fé\"}"},
+		{"not UTF-8", map[string]string{"s": "a\xffb"}, "{\"s\":\"a\ufffdb\"}"},
+		{"integers", json.RawMessage(`{"a":-0,"b":1.0,"c":1e3,"d":9007199254740991,"e":-9007199254740991}`),
+			`{"a":0,"b":1,"c":1000,"d":9007199254740991,"e":-9007199254740991}`},
+		{"level", struct{ L stix.Level }{stix.AmberStrict}, `{"L":"amber+strict"}`},
+		{"within", json.RawMessage(`{"a":{"z":[{"y":1,"x":2}],"b":{}}}`), `{"a":{"b":{},"z":[{"x":2,"y":1}]}}`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			l := auth.NewLine(morning, "acme_1", "publish", c.what)
+			want := `{"actor":"acme_1","kind":"publish","seq":42,"time":"2025-01-31T09:30:00.123456Z","what":` + c.want + `}`
+			got := l.Canonical(42)
+			if diff := cmp.Diff(want, string(got)); diff != "" {
+				t.Fatalf("Canonical (-want +got):\n%s", diff)
+			}
+			back, seq, err := auth.ParseLine(got)
+			if err != nil || seq != 42 {
+				t.Fatalf("ParseLine: seq %d, %v", seq, err)
+			}
+			if diff := cmp.Diff(l, back); diff != "" {
+				t.Errorf("ParseLine (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLineTimeIsUTC(t *testing.T) {
+	l := auth.NewLine(morning.In(time.FixedZone("", 7*3600)), auth.Gateway, "start", nil)
+	want := `{"actor":"gateway","kind":"start","seq":0,"time":"2025-01-31T09:30:00.123456Z","what":{}}`
+	if diff := cmp.Diff(want, string(l.Canonical(0))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestNewLineRefuses(t *testing.T) {
+	for name, what := range map[string]any{
+		"a fraction":       map[string]float64{"x": 1.5},
+		"a great number":   json.RawMessage(`{"x":9007199254740992}`),
+		"a great exponent": json.RawMessage(`{"x":1e300}`),
+		"a string":         "x",
+		"a list":           []int{1},
+		"a member twice":   json.RawMessage(`{"x":1,"x":2}`),
+		"a deep one":       json.RawMessage(`{"x":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`),
+		"a channel":        make(chan int),
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			auth.NewLine(morning, auth.Gateway, "start", what)
+		})
+	}
+}
+
+const good = `{"actor":"acme_1","kind":"publish","seq":42,"time":"2025-01-31T09:30:00.123456Z","what":{"a":1,"b":"x"}}`
+
+func TestParseLineRefuses(t *testing.T) {
+	if _, _, err := auth.ParseLine([]byte(good)); err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string][2]string{ // replace the first by the second
+		"white space":         {`:42`, `: 42`},
+		"order":               {`"a":1,"b":"x"`, `"b":"x","a":1`},
+		"an unknown member":   {`"seq"`, `"extra":1,"seq"`},
+		"a member twice":      {`"seq":42`, `"seq":42,"seq":42`},
+		"another case":        {`"seq"`, `"Seq"`},
+		"no actor":            {`"actor":"acme_1",`, ``},
+		"an empty actor":      {`acme_1`, ``},
+		"no kind":             {`"kind":"publish",`, ``},
+		"no time":             {`"time":"2025-01-31T09:30:00.123456Z",`, ``},
+		"no what":             {`,"what":{"a":1,"b":"x"}`, ``},
+		"a what that is null": {`{"a":1,"b":"x"}`, `null`},
+		"a what that is none": {`{"a":1,"b":"x"}`, `[]`},
+		"milliseconds":        {`.123456Z`, `.123Z`},
+		"an offset":           {`Z"`, `+00:00"`},
+		"no such day":         {`01-31`, `02-31`},
+		"a negative seq":      {`:42`, `:-1`},
+		"a seq of float":      {`:42`, `:42.0`},
+		"a great seq":         {`:42`, `:9007199254740992`},
+		"a leading zero":      {`:42`, `:042`},
+		"a fraction":          {`"a":1`, `"a":1.5`},
+		"a needless escape":   {`"x"`, `"\u0078"`},
+		"a lone surrogate":    {`"x"`, `"\ud800"`},
+		"bytes not UTF-8":     {`"x"`, "\"\xff\""},
+		"cut off":             {`}}`, `}`},
+		"more after it":       {`}}`, `}}{}`},
+		"a newline":           {`}}`, "}}\n"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			b := strings.Replace(good, c[0], c[1], 1)
+			if b == good {
+				t.Fatal("nothing replaced")
+			}
+			if l, _, err := auth.ParseLine([]byte(b)); !errors.Is(err, auth.ErrInvalid) {
+				t.Errorf("%s: got %+v, %v; want ErrInvalid", b, l, err)
+			}
+		})
+	}
+}
+
+func FuzzParseLine(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte(`{"actor":"local:0","kind":"x","seq":0,"time":"2025-01-31T09:30:00.000000Z","what":{}}`))
+	f.Add([]byte(`{"actor":"é","kind":"\u0000","seq":1,"time":"0000-01-01T00:00:00.000000Z","what":{"a":[null,{"\ud83d\ude00":-1}]}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		l, seq, err := auth.ParseLine(b)
+		if err != nil {
+			return
+		}
+		if got := l.Canonical(seq); string(got) != string(b) {
+			t.Fatalf("accepted %q, writes %q", b, got)
+		}
+		if !json.Valid(b) {
+			t.Fatalf("accepted %q, which is not JSON", b)
+		}
+	})
+}
+
+func TestActor(t *testing.T) {
+	for want, p := range map[auth.Actor]auth.Principal{
+		"acme_1":     {Partner: "acme", Client: "acme_1", Method: auth.BySecret, UID: 7},
+		"local:1000": {Method: auth.ByPeer, UID: 1000},
+		"local:0":    auth.LocalOperator(0),
+		"acme":       {Partner: "acme"},
+	} {
+		if got := p.Actor(); got != want {
+			t.Errorf("%+v: got %q, want %q", p, got, want)
+		}
+	}
+}
+
+func TestScope(t *testing.T) {
+	for s, want := range map[string]auth.Scope{
+		"":                        auth.FullScope,
+		"taxii:read":              auth.ScopeRead,
+		"taxii:write taxii:read":  auth.ScopeRead | auth.ScopeWrite,
+		"taxii:delete":            auth.ScopeDelete,
+		"taxii:read taxii:read":   auth.ScopeRead,
+		auth.FullScope.String():   auth.FullScope,
+		auth.ScopeWrite.String():  auth.ScopeWrite,
+		auth.ScopeDelete.String(): auth.ScopeDelete,
+	} {
+		if got, err := auth.ParseScope(s); err != nil || got != want {
+			t.Errorf("ParseScope(%q) = %q, %v; want %q", s, got, err, want)
+		}
+	}
+	for _, s := range []string{" ", "taxii:read ", " taxii:read", "taxii:read  taxii:write", "TAXII:READ", "admin", "taxii:read,taxii:write", "taxii:read\ttaxii:write"} {
+		if got, err := auth.ParseScope(s); !errors.Is(err, auth.ErrInvalid) {
+			t.Errorf("ParseScope(%q) = %q, %v; want ErrInvalid", s, got, err)
+		}
+	}
+	if got := auth.FullScope.String(); got != "taxii:read taxii:write taxii:delete" {
+		t.Errorf("FullScope is %q", got)
+	}
+}
