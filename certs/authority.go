@@ -48,7 +48,8 @@ func Create(dir, host string) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	a := &Authority{Now: time.Now, host: host, dir: dir}
+	now := a.Now()
 	root, err := newRoot(host, now)
 	if err != nil {
 		return nil, fmt.Errorf("making root: %w", err)
@@ -61,14 +62,12 @@ func Create(dir, host string) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making server issuer: %w", err)
 	}
-	a, err := New(host, root.Certificate, client, server)
-	if err != nil {
+	if err := a.adopt(root.Certificate, client, server); err != nil {
 		return nil, err
 	}
 	if err := createDir(dir, root, client, server); err != nil {
 		return nil, err
 	}
-	a.dir = dir
 	return a, nil
 }
 
@@ -79,6 +78,15 @@ func New(host string, root *x509.Certificate, client, server Issuer) (*Authority
 	if err != nil {
 		return nil, err
 	}
+	a := &Authority{Now: time.Now, host: host}
+	if err := a.adopt(root, client, server); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// adopt takes a root and its issuers if they are what they should be.
+func (a *Authority) adopt(root *x509.Certificate, client, server Issuer) error {
 	for _, i := range []struct {
 		name string
 		Issuer
@@ -88,20 +96,22 @@ func New(host string, root *x509.Certificate, client, server Issuer) (*Authority
 		{"server issuer", server, x509.ExtKeyUsageServerAuth},
 	} {
 		switch c := i.Certificate; {
+		case root == nil || c == nil || i.Key == nil:
+			return fmt.Errorf("%s: a certificate or the key is missing", i.name)
 		case !samePublic(c, i.Key):
-			return nil, fmt.Errorf("%s: the key is not that of the certificate", i.name)
+			return fmt.Errorf("%s: the key is not that of the certificate", i.name)
 		case !c.BasicConstraintsValid || !c.IsCA || c.KeyUsage&x509.KeyUsageCertSign == 0:
-			return nil, fmt.Errorf("%s: the certificate is not a CA's", i.name)
+			return fmt.Errorf("%s: the certificate is not a CA's", i.name)
 		case !slices.Equal(c.ExtKeyUsage, []x509.ExtKeyUsage{i.usage}) || len(c.UnknownExtKeyUsage) > 0:
-			return nil, fmt.Errorf("%s: the certificate must be for its one purpose only", i.name)
+			return fmt.Errorf("%s: the certificate must be for its one purpose only", i.name)
 		}
 		if err := i.Certificate.CheckSignatureFrom(root); err != nil {
-			return nil, fmt.Errorf("%s: not signed by the root: %w", i.name, err)
+			return fmt.Errorf("%s: not signed by the root: %w", i.name, err)
 		}
 	}
-	a := &Authority{Now: time.Now, host: host, root: root}
+	a.root = root
 	a.issuers.Store(&issuers{client: client, server: server})
-	return a, nil
+	return nil
 }
 
 // Open loads the authority that Create made in dir: ErrNoAuthority when there is none,

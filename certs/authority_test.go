@@ -253,6 +253,22 @@ func TestExternalSigner(t *testing.T) {
 	if _, err := x.ServerCertificates([]string{host}, 0); err != nil {
 		t.Error(err)
 	}
+	for name, f := range map[string]func() (*certs.Authority, error){
+		"no root": func() (*certs.Authority, error) { return certs.New(host, nil, seam("client"), seam("server")) },
+		"no key": func() (*certs.Authority, error) {
+			return certs.New(host, a.Root(), certs.Issuer{Certificate: a.ClientIssuer()}, seam("server"))
+		},
+		"no issuer":    func() (*certs.Authority, error) { return certs.New(host, a.Root(), seam("client"), certs.Issuer{}) },
+		"one for both": func() (*certs.Authority, error) { return certs.New(host, a.Root(), seam("client"), seam("client")) },
+		"not a host":   func() (*certs.Authority, error) { return certs.New("", a.Root(), seam("client"), seam("server")) },
+		"another's key": func() (*certs.Authority, error) {
+			return certs.New(host, a.Root(), certs.Issuer{Certificate: a.ClientIssuer(), Key: seam("server").Key}, seam("server"))
+		},
+	} {
+		if _, err := f(); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
 	x.Now = func() time.Time { return x.Expires() }
 	if _, err := x.Renew(time.Hour); !errors.Is(err, certs.ErrNoRootKey) {
 		t.Errorf("renewing: %v", err)
