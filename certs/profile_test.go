@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"math/big"
 	"strings"
@@ -19,12 +18,6 @@ import (
 
 	"liaison/certs"
 )
-
-type signer = crypto.Signer
-
-func pemBlock(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-}
 
 // lints are the rules of the standards and of common sense. Those of browsers, root programmes and
 // the CA/Browser Forum are about publicly trusted certificates, which these are not.

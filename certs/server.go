@@ -19,7 +19,7 @@ type ServerOptions struct {
 	Certificates []tls.Certificate
 	Authority    *Authority                          // whose clients are known; nil: none are asked for
 	Revoked      func(serial string, s Subject) bool // nil: none; asked at each handshake and by Peer, so it must be quick
-	NextProtos   []string                            // ALPN; default h2, http/1.1
+	NextProtos   []string                            // ALPN; default http/1.1 alone, docs/decisions/0003
 	Now          func() time.Time                    // default the authority's clock, else time.Now
 	Log          *slog.Logger                        // default slog.DiscardHandler
 }
@@ -43,7 +43,7 @@ type serving struct {
 // refused, since a gateway with an expired certificate is mended sooner than one that is down.
 func NewServer(o ServerOptions) *Server {
 	if len(o.NextProtos) == 0 {
-		o.NextProtos = []string{"h2", "http/1.1"}
+		o.NextProtos = []string{"http/1.1"}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
