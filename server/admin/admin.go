@@ -1,0 +1,241 @@
+// Package admin is the operator's side of the gateway: the handlers of /admin/v1, through which
+// operations, partners, grants, invitations and clients are decided and the journal is read, and the
+// client that the operator's verbs use.
+//
+// It speaks plain HTTP/1.1 with JSON over a unix socket in the data directory (Listen), or within one
+// process when no gateway runs (InProcess); never over the listener that partners reach. Who speaks
+// is told by the operating system, not by a credential. It knows no engine and decides nothing that
+// auth and collections do not decide.
+package admin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"liaison/auth"
+	"liaison/collections"
+)
+
+// Prefix is the path below which all routes are.
+const Prefix = "/admin/v1"
+
+// Bounds of what a request may bring.
+const (
+	maxBody    = 1 << 20            // bytes
+	maxHeader  = 64 << 10           // bytes
+	headerTime = 10 * time.Second   // to send the header block
+	bodyTime   = 30 * time.Second   // to send the rest of the request
+	idleTime   = time.Minute        // between requests of a connection
+	defaultTTL = 24 * time.Hour     // of an invitation
+	maxTTL     = auth.MaxInvitation // likewise
+	stallTime  = 5 * time.Minute    // without progress of an answer
+)
+
+// Options say what an API administers. All but Now and Log must be set.
+type Options struct {
+	Registry   *collections.Registry
+	Store      collections.Store
+	Owner      int                                          // user id of the data directory's owner, who may, as may root
+	URL        string                                       // the gateway's public URL
+	Invitation func(token string) string                    // the URL to give to a partner that is invited
+	Archive    func(ctx context.Context, w io.Writer) error // writes a backup of the whole data directory
+	Now        func() time.Time                             // default time.Now
+	Log        *slog.Logger                                 // default slog.DiscardHandler
+}
+
+// API serves /admin/v1. Safe for concurrent use.
+type API struct {
+	o   Options
+	mux *http.ServeMux
+}
+
+// New gives the API over a gateway that is open.
+func New(o Options) *API {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	a := &API{o: o, mux: http.NewServeMux()}
+	methods := map[string][]string{}
+	for _, r := range a.routes() {
+		methods[r.path] = append(methods[r.path], r.method)
+		a.mux.Handle(r.method+" "+Prefix+r.path, a.handler(r))
+	}
+	for path, list := range methods {
+		a.mux.Handle(Prefix+path, a.handler(route{act: methodMissing(list)}))
+	}
+	a.mux.Handle("/", a.handler(route{act: pathMissing}))
+	return a
+}
+
+// request is what a handler is given: who speaks, and the request.
+type request struct {
+	*http.Request
+	w     http.ResponseWriter
+	actor auth.Actor
+}
+
+// created is an answer that tells of something new.
+type created struct{ any }
+
+// An act does what a route is for and gives what to answer; nil is an answer that it wrote itself.
+type act func(r request) (any, error)
+
+type route struct {
+	method, path string
+	query        []string // the parameters that it knows
+	act          act
+}
+
+// routes is the whole of /admin/v1.
+func (a *API) routes() []route {
+	return []route{
+		{"GET", "/health", nil, a.health},
+
+		{"GET", "/operations", nil, a.listOperations},
+		{"POST", "/operations", nil, a.createOperation},
+		{"GET", "/operations/{operation}", nil, a.showOperation},
+		{"POST", "/operations/{operation}/close", nil, a.closeOperation},
+
+		{"GET", "/partners", nil, a.listPartners},
+		{"POST", "/partners", nil, a.createPartner},
+		{"GET", "/partners/{partner}", nil, a.showPartner},
+		{"PATCH", "/partners/{partner}", nil, a.setPartner},
+		{"POST", "/partners/{partner}/suspend", nil, a.suspendPartner},
+		{"POST", "/partners/{partner}/resume", nil, a.resumePartner},
+		{"POST", "/partners/{partner}/remove", nil, a.removePartner},
+		{"POST", "/partners/{partner}/resync", nil, a.resyncPartner},
+		{"POST", "/partners/{partner}/invitations", nil, a.invitePartner},
+		{"PUT", "/partners/{partner}/grants/{operation}/{collection}", nil, a.setGrant},
+
+		{"GET", "/clients", []string{"partner"}, a.listClients},
+		{"POST", "/clients/{client}/revoke", nil, a.revokeClient},
+
+		{"GET", "/journal", []string{"from", "limit"}, a.listJournal},
+		{"POST", "/journal/verify", nil, a.verifyJournal},
+		{"GET", "/backup", nil, a.backup},
+	}
+}
+
+// ServeHTTP answers a request of the operator.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+// handler is what every route has in common: who speaks, parameters by name, one shape of answers.
+func (a *API) handler(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		p, err := a.identify(r)
+		if err == nil {
+			err = knownParameters(r, rt.query)
+		}
+		var answer any
+		if err == nil {
+			answer, err = rt.act(request{Request: r, w: w, actor: p.Actor()})
+		}
+		if err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		switch v := answer.(type) {
+		case nil:
+		case created:
+			writeJSON(w, http.StatusCreated, v.any)
+		default:
+			writeJSON(w, http.StatusOK, v)
+		}
+	})
+}
+
+// identify admits root and the owner of the data directory.
+func (a *API) identify(r *http.Request) (auth.Principal, error) {
+	uid, ok := peer(r.Context())
+	if !ok {
+		return auth.Principal{}, fmt.Errorf("%w: the operator's API answers on the gateway's own socket only", auth.ErrUnauthenticated)
+	}
+	if uid != 0 && uid != a.o.Owner {
+		return auth.Principal{}, fmt.Errorf("%w: user %d is neither root nor the owner of the data directory: run the verb as user %d",
+			auth.ErrDenied, uid, a.o.Owner)
+	}
+	return auth.LocalOperator(uid), nil
+}
+
+func knownParameters(r *http.Request, known []string) error {
+	q, err := parseQuery(r)
+	if err != nil {
+		return err
+	}
+	for name, values := range q {
+		switch {
+		case !slices.Contains(known, name):
+			return fmt.Errorf("%w: unknown parameter %q", auth.ErrInvalid, name)
+		case len(values) > 1:
+			return fmt.Errorf("%w: parameter %q is given twice", auth.ErrInvalid, name)
+		}
+	}
+	return nil
+}
+
+var (
+	errMethod = errors.New("method not allowed")
+	errPath   = errors.New("no such path")
+)
+
+func methodMissing(methods []string) act {
+	slices.Sort(methods)
+	allow := strings.Join(methods, ", ")
+	return func(r request) (any, error) {
+		r.w.Header().Set("Allow", allow)
+		return nil, fmt.Errorf("%w: %s takes %s", errMethod, r.URL.Path, allow)
+	}
+}
+
+func pathMissing(r request) (any, error) {
+	return nil, fmt.Errorf("%w: %s", errPath, r.URL.Path)
+}
+
+// Server gives the HTTP server for connections of Listen; the caller serves and shuts it down.
+func (a *API) Server() *http.Server {
+	return &http.Server{
+		Handler:           a,
+		ConnContext:       withConn,
+		ReadHeaderTimeout: headerTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(a.o.Log.Handler(), slog.LevelWarn),
+	}
+}
+
+// health tells that the gateway answers, and what it holds.
+func (a *API) health(r request) (any, error) {
+	last, err := a.o.Store.Last(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	st := a.o.Registry.State()
+	h := Health{Status: "ok", URL: a.o.URL, Operations: len(st.Operations)}
+	for _, p := range st.Access.Partners {
+		if p.State != auth.Removed {
+			h.Partners++
+		}
+	}
+	if last > 0 {
+		h.LastAdded = last.String()
+	}
+	return h, nil
+}
+
+func byID[T any, K cmp.Ordered](list []T, id func(T) K) []T {
+	slices.SortFunc(list, func(a, b T) int { return cmp.Compare(id(a), id(b)) })
+	return list
+}

@@ -1,0 +1,64 @@
+package admin
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"liaison/auth"
+	"liaison/collections"
+)
+
+// listClients gives the clients of one partner, or of all.
+func (a *API) listClients(r request) (any, error) {
+	st := a.o.Registry.State()
+	partner := auth.PartnerID(r.URL.Query().Get("partner"))
+	if r.URL.Query().Has("partner") {
+		if _, err := a.findPartner(partner); err != nil {
+			return nil, err
+		}
+	}
+	all := list[Holder]{Items: []Holder{}}
+	for _, c := range st.Access.Clients {
+		if partner == "" || c.Partner == partner {
+			all.Items = append(all.Items, client(c))
+		}
+	}
+	slices.SortFunc(all.Items, func(x, y Holder) int {
+		return cmp.Or(cmp.Compare(x.Partner, y.Partner), cmp.Compare(len(x.ID), len(y.ID)), cmp.Compare(x.ID, y.ID))
+	})
+	return all, nil
+}
+
+func client(c auth.Client) Holder {
+	out := Holder{
+		ID: c.ID, Partner: c.Partner, Created: c.Created, Revoked: c.Revoked,
+		Secrets: []Secret{}, Certificates: []auth.Certificate{},
+	}
+	for _, s := range c.Secrets {
+		out.Secrets = append(out.Secrets, Secret{ID: s.ID, Created: s.Created, Expires: s.Expires})
+	}
+	out.Certificates = append(out.Certificates, c.Certificates...)
+	return out
+}
+
+func (a *API) revokeClient(r request) (any, error) {
+	id := auth.ClientID(r.PathValue("client"))
+	var in Revocation
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	var change auth.Change = auth.RevokeClient{ID: id}
+	switch {
+	case in.Secret != "" && in.Certificate != "":
+		return nil, fmt.Errorf("%w: secret and certificate: name one of them, or none for everything", auth.ErrInvalid)
+	case in.Secret != "":
+		change = auth.RevokeSecret{Client: id, ID: in.Secret}
+	case in.Certificate != "":
+		change = auth.RevokeCertificate{Client: id, Serial: in.Certificate}
+	}
+	if err := a.o.Registry.Apply(r.Context(), r.actor, collections.Access(change)); err != nil {
+		return nil, err
+	}
+	return client(a.o.Registry.State().Access.Clients[id]), nil
+}

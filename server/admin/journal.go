@@ -1,0 +1,124 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"liaison/auth"
+	"liaison/collections"
+)
+
+const (
+	mediaLines = "application/x-ndjson"
+	mediaTar   = "application/x-tar"
+)
+
+// ErrJournal: the journal does not verify.
+var ErrJournal = errors.New("the journal does not verify")
+
+// listJournal streams lines as they are hashed, one a line.
+func (a *API) listJournal(r request) (any, error) {
+	from, err := number(r, "from", 0)
+	if err != nil {
+		return nil, err
+	}
+	limit, err := number(r, "limit", math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	out := &stream{w: r.w, media: mediaLines}
+	for e, err := range a.o.Store.Journal(r.Context(), from) {
+		if limit == 0 {
+			break
+		}
+		limit--
+		if err == nil {
+			_, err = out.Write(append(e.Raw[:len(e.Raw):len(e.Raw)], '\n'))
+		}
+		if err != nil {
+			return nil, a.broken(r, out, err)
+		}
+	}
+	_, err = out.Write(nil)
+	return nil, err
+}
+
+func number(r request, name string, absent int64) (int64, error) {
+	q := r.URL.Query()
+	if !q.Has(name) {
+		return absent, nil
+	}
+	n, err := strconv.ParseInt(q.Get(name), 10, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%w: parameter %s %q: want a number from 0 on", auth.ErrInvalid, name, q.Get(name))
+	}
+	return n, nil
+}
+
+func (a *API) verifyJournal(r request) (any, error) {
+	if err := decode(r, &struct{}{}); err != nil {
+		return nil, err
+	}
+	c, err := a.o.Store.VerifyJournal(r.Context())
+	if f, bad := errors.AsType[*collections.JournalFault](err); bad {
+		a.o.Log.Error("journal does not verify", "line", f.Seq, "what", f.What)
+		if f.Seq < 0 {
+			return nil, fmt.Errorf("%w: the signed checkpoint: %s", ErrJournal, f.What)
+		}
+		return nil, fmt.Errorf("%w: line %d: %s", ErrJournal, f.Seq, f.What)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return Verified{Lines: c.Size, Root: c.Root, Note: c.Note}, nil
+}
+
+// backup streams a copy of everything, keys included. That it was asked for stands in the journal
+// before the first byte goes out, and so in the backup itself.
+func (a *API) backup(r request) (any, error) {
+	line := auth.NewLine(a.o.Now(), r.actor, "backup", nil)
+	if err := a.o.Store.Apply(r.Context(), nil, []auth.Line{line}, nil); err != nil {
+		return nil, err
+	}
+	out := &stream{w: r.w, media: mediaTar}
+	if err := a.o.Archive(r.Context(), out); err != nil {
+		return nil, a.broken(r, out, err)
+	}
+	return nil, nil
+}
+
+// broken ends an answer that has begun and cannot be completed: the connection breaks off, so that
+// what arrived cannot be taken for the whole. Before the first byte the error is an answer.
+func (a *API) broken(r request, out *stream, err error) error {
+	if !out.begun {
+		return err
+	}
+	if r.Context().Err() == nil {
+		a.o.Log.Error("operator's request broke off", "path", r.URL.Path, "error", err)
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// stream is an answer of any length. A reader that takes nothing for stallTime is given up.
+type stream struct {
+	w     http.ResponseWriter
+	media string
+	begun bool
+}
+
+var _ io.Writer = (*stream)(nil)
+
+func (s *stream) Write(b []byte) (int, error) {
+	if !s.begun {
+		s.begun = true
+		s.w.Header().Set("Content-Type", s.media)
+		s.w.WriteHeader(http.StatusOK)
+	}
+	http.NewResponseController(s.w).SetWriteDeadline(time.Now().Add(stallTime)) // not all transports have one
+	return s.w.Write(b)
+}

@@ -1,0 +1,126 @@
+package admin
+
+import (
+	"time"
+
+	"liaison/auth"
+	"liaison/collections"
+	"liaison/stix"
+)
+
+// The bodies of requests. Fields that are left out stay as they are, or take their default.
+type (
+	// NewOperation is the body of POST /operations.
+	NewOperation struct {
+		ID          auth.OperationID `json:"slug"`
+		Title       string           `json:"title"`
+		Description string           `json:"description,omitempty"`
+		Countries   []string         `json:"countries"` // ISO 3166-1 alpha-2, any case
+	}
+	// NewPartner is the body of POST /partners. With Operation and Countries the partner gets its
+	// grants in the same transaction: vendors read and write, agencies read.
+	NewPartner struct {
+		ID             auth.PartnerID   `json:"id"`
+		Role           auth.Role        `json:"role"`
+		Name           string           `json:"name"`
+		Clearance      string           `json:"clearance,omitempty"`
+		DefaultMarking string           `json:"default_marking,omitempty"`
+		Operation      auth.OperationID `json:"operation,omitempty"`
+		Countries      []string         `json:"countries,omitempty"` // or "all" alone
+	}
+	// PartnerChange is the body of PATCH /partners/ID. Countries are then all that the partner has in
+	// the operation: grants on others are taken away, those that are there keep their rights.
+	PartnerChange struct {
+		Name           *string          `json:"name,omitempty"`
+		Clearance      *string          `json:"clearance,omitempty"`
+		DefaultMarking *string          `json:"default_marking,omitempty"` // "" takes it away
+		Operation      auth.OperationID `json:"operation,omitempty"`
+		Countries      []string         `json:"countries,omitempty"`
+	}
+	// NewInvitation is the body of POST /partners/ID/invitations.
+	NewInvitation struct {
+		TTL string `json:"ttl,omitempty"` // like "24h", which is the default
+	}
+	// Revocation is the body of POST /clients/ID/revoke: one secret, one certificate, or, when both
+	// are empty, everything.
+	Revocation struct {
+		Secret      string `json:"secret,omitempty"`
+		Certificate string `json:"certificate,omitempty"` // its serial
+	}
+)
+
+// The bodies of answers.
+type (
+	// Operation is an operation with its collections, by alias.
+	Operation struct {
+		collections.Operation
+		URL         string                   `json:"url"` // the api root
+		Collections []collections.Collection `json:"collections"`
+	}
+	// Partner is a partner with what it has, by operation and alias.
+	Partner struct {
+		auth.Partner
+		Grants      []Grant `json:"grants"`
+		LiveClients int     `json:"live_clients"`
+		Invitations int     `json:"invitations"` // not used and not run out
+	}
+	// Grant is a grant with the names that people use.
+	Grant struct {
+		Operation  auth.OperationID  `json:"operation"`
+		Collection auth.CollectionID `json:"collection"`
+		Alias      string            `json:"alias"`
+		Title      string            `json:"title"`
+		auth.Rights
+	}
+	// Changed is a partner after a change. Widened: it may read more than before, which what it has
+	// pulled already does not show.
+	Changed struct {
+		Partner
+		Widened bool `json:"widened"`
+	}
+	// Invitation is a URL that lets a partner join once.
+	Invitation struct {
+		URL     string    `json:"url"`
+		Expires time.Time `json:"expires"`
+	}
+	// Holder is a client of a partner without what its credentials could be guessed from.
+	Holder struct {
+		ID           auth.ClientID      `json:"id"`
+		Partner      auth.PartnerID     `json:"partner"`
+		Created      time.Time          `json:"created"`
+		Revoked      time.Time          `json:"revoked,omitzero"`
+		Secrets      []Secret           `json:"secrets"`
+		Certificates []auth.Certificate `json:"certificates"`
+	}
+	// Secret is a secret's row without its MAC.
+	Secret struct {
+		ID      string    `json:"id"`
+		Created time.Time `json:"created"`
+		Expires time.Time `json:"expires,omitzero"`
+	}
+	// Verified is a journal that holds.
+	Verified struct {
+		Lines int64  `json:"lines"`
+		Root  string `json:"root"` // base64 of the tree's root hash
+		Note  string `json:"note"` // the signed checkpoint
+	}
+	// Health is the answer of /health.
+	Health struct {
+		Status     string `json:"status"`
+		URL        string `json:"url"`
+		Operations int    `json:"operations"`
+		Partners   int    `json:"partners"`
+		LastAdded  string `json:"last_added,omitempty"`
+	}
+	list[T any] struct {
+		Items []T `json:"items"`
+	}
+)
+
+// level reads a level of the API; "" is none.
+func level(s string) (stix.Level, error) {
+	if s == "" {
+		return stix.Unmarked, nil
+	}
+	return stix.ParseLevel(s)
+}
