@@ -8,6 +8,8 @@ package storetest
 
 import (
 	"io"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,7 +33,7 @@ type Factory struct {
 
 // Case is one test of the suite.
 type Case struct {
-	Name string // "clause/what holds"
+	Name string // "clause/what_holds"
 	Run  func(t testing.TB, f Factory)
 }
 
@@ -47,5 +49,27 @@ func Run(t *testing.T, f Factory) {
 
 // Cases gives the cases in the order of the contract.
 func Cases() []Case {
-	return nil
+	return slices.Concat(
+		clause("durability", durability()),
+		clause("order", order()),
+		clause("identity", identity()),
+		clause("sight", sight()),
+	)
+}
+
+// step is a case before its environment is made.
+type step struct {
+	name string
+	run  func(e *env)
+}
+
+func clause(name string, steps []step) []Case {
+	cases := make([]Case, len(steps))
+	for i, s := range steps {
+		cases[i] = Case{
+			Name: name + "/" + strings.ReplaceAll(s.name, " ", "_"),
+			Run:  func(t testing.TB, f Factory) { s.run(newEnv(t, f)) },
+		}
+	}
+	return cases
 }
