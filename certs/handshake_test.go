@@ -208,6 +208,8 @@ func TestThreat23MisissuedLeaves(t *testing.T) {
 		{"with an e-mail address", spoil(func(c *x509.Certificate) { c.EmailAddresses = []string{"a@gw.example"} }), ours, nobody},
 		{"with a DNS name", spoil(func(c *x509.Certificate) { c.DNSNames = []string{"gw.example"} }), ours, nobody},
 		{"with an address", spoil(func(c *x509.Certificate) { c.IPAddresses = []net.IP{{127, 0, 0, 1}} }), ours, nobody},
+		{"a DNS name that reads like ours", spoil(names(name(2, uri))), ours, nobody},
+		{"an e-mail address that reads like ours", spoil(names(name(1, uri))), ours, nobody},
 		{"with a registered id", spoil(names(name(6, uri), name(8, "\x2a\x03"))), ours, nobody},
 		{"with another name", spoil(names(name(6, uri), asn1.RawValue{Class: 2, Tag: 0, IsCompound: true, Bytes: []byte{6, 2, 0x2a, 3, 0xa0, 2, 5, 0}})), ours, nobody},
 		{"no usage", spoil(func(c *x509.Certificate) { c.ExtKeyUsage = nil }), ours, nobody},

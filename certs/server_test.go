@@ -55,8 +55,9 @@ func TestThreat25Resumption(t *testing.T) {
 			client.MaxVersion = version
 			client.ClientSessionCache = tls.NewLRUClientSessionCache(8)
 
-			for range 2 {
-				if l := dial(t, g.server.TLSConfig(), client); l.refused != nil || l.server.ConnectionState().DidResume {
+			config := g.server.TLSConfig()
+			for range 3 {
+				if l := dial(t, config, client); l.refused != nil || l.server.ConnectionState().DidResume {
 					t.Fatalf("resumed %v, %v", l.server.ConnectionState().DidResume, l.refused)
 				}
 			}
@@ -217,6 +218,10 @@ func TestThreat29Versions(t *testing.T) {
 	}
 	if len(weak) < 10 {
 		t.Fatalf("only %d weak suites known", len(weak))
+	}
+	// The suites alone would keep older versions out; the bound must not hang on them.
+	if v := g.server.TLSConfig().MinVersion; v != tls.VersionTLS12 {
+		t.Errorf("begins with %s", tls.VersionName(v))
 	}
 	client := func(f func(c *tls.Config)) *tls.Config {
 		c := certs.PinnedConfig(host, g.Fingerprint())
