@@ -1,0 +1,517 @@
+package stix
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/maphash"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// kind is what a JSON value is. RFC 8259 section 3.
+type kind uint8
+
+const (
+	kNull kind = iota
+	kFalse
+	kTrue
+	kInteger // a number without fraction and exponent
+	kNumber  // any other number
+	kString
+	kList
+	kObject
+)
+
+const (
+	escapedValue = 1 << iota // the value is a string with a reverse solidus in it
+	escapedKey               // so is the member's name
+)
+
+// A node is one JSON value of an object that was scanned. The nodes of an object lie in one slice in
+// the order of the text; offsets count from the object's first byte.
+type node struct {
+	start, end uint32 // the value, without a string's quotes
+	next       uint32 // the node after this value and all that it holds
+	key, kend  uint32 // the member's name without quotes; both 0 in a list and for the object itself
+	name       name   // the member's name, when STIX 2.1 defines it
+	kind       kind
+	flags      uint8
+}
+
+// Bounds that hold whatever the Limits are.
+const (
+	slack      = 8       // zero bytes kept after the buffered ones, so that eight bytes can always be loaded
+	maxNesting = 10_000  // levels of a body; encoding/json has the same
+	maxValues  = 1 << 19 // values in one object
+)
+
+// fault is what the scanner has against one object of well-formed JSON.
+type fault uint8
+
+const (
+	noFault fault = iota
+	faultKind
+	faultSize
+	faultDepth
+	faultValues
+	faultUTF8
+	faultSurrogate
+	faultDuplicate
+	faultCase
+)
+
+// A parser reads one JSON value out of a buffer in one pass, checks its grammar and leaves nodes.
+type parser struct {
+	b     []byte // the buffer, slack included
+	base  int    // where the value starts
+	n     int    // where the buffered bytes end
+	depth int    // levels allowed
+
+	nodes   []node
+	have    nameSet           // the names at the top level
+	at      [nameCount]uint32 // their nodes, where have says so
+	strange bool              // a name at the top level is not all lower case
+
+	fault   fault
+	faultAt int // offset in the buffer
+
+	bad int // where the text stops being JSON; n when it goes on behind the buffer
+
+	others []key // names that STIX 2.1 does not define, of the objects that are open
+	large  keyTable
+	tmp    []byte
+	stamp  stampMemo
+	seed   maphash.Seed
+}
+
+// A key is a member's name that STIX 2.1 does not define.
+type key struct {
+	hash       uint64
+	start, end uint32
+	escaped    bool
+}
+
+// parse reads the value at b[i], which is no white space, of the n bytes that are buffered. It gives
+// the offset after the value, or -1: then p.bad says where the text stops being JSON.
+func (p *parser) parse(b []byte, i, n int) int {
+	p.b, p.base, p.n = b, i, n
+	p.nodes = p.nodes[:0]
+	p.others = p.others[:0]
+	p.have = nameSet{}
+	p.strange = false
+	p.fault = noFault
+	p.large.reset()
+	if b[i] != '{' {
+		j := p.value(i, 0)
+		p.blame(faultKind, i)
+		return j
+	}
+	p.nodes = append(p.nodes, node{kind: kObject})
+	j := p.object(i+1, 1)
+	if j >= 0 {
+		p.nodes[0].end, p.nodes[0].next = uint32(j-i), uint32(len(p.nodes))
+		if p.strange && p.fault == noFault {
+			p.foldNames()
+		}
+	}
+	return j
+}
+
+// blame notes the first fault.
+func (p *parser) blame(f fault, at int) {
+	if p.fault == noFault {
+		p.fault, p.faultAt = f, at
+	}
+}
+
+// stop ends the parse at offset i, where the text is no JSON.
+func (p *parser) stop(i int) int {
+	p.bad = min(i, p.n)
+	return -1
+}
+
+// add appends a node and gives its place.
+func (p *parser) add(n node) int {
+	if len(p.nodes) >= maxValues {
+		p.blame(faultValues, p.base+int(n.start))
+		p.nodes = p.nodes[:maxValues-1]
+	}
+	p.nodes = append(p.nodes, n)
+	return len(p.nodes) - 1
+}
+
+// object reads the members after the opening brace at i-1 and gives the offset after the closing one.
+func (p *parser) object(i, depth int) int {
+	if depth > p.depth {
+		if depth > maxNesting-2 {
+			return p.stop(i - 1)
+		}
+		p.blame(faultDepth, i-1)
+	}
+	b := p.b
+	var seen nameSet
+	names := &seen
+	if depth == 1 {
+		names = &p.have
+	}
+	first := len(p.others)
+	c := b[i]
+	for c <= ' ' {
+		if !space(c) {
+			return p.stop(i)
+		}
+		i++
+		c = b[i]
+	}
+	if c == '}' {
+		return i + 1
+	}
+	for {
+		if c != '"' {
+			return p.stop(i)
+		}
+		start := i + 1
+		end, flags := p.text(b, start)
+		if end < 0 {
+			return -1
+		}
+		m := node{key: uint32(start - p.base), kend: uint32(end - p.base)}
+		if flags == 0 {
+			m.name = lookup(b, start, end)
+		} else {
+			m.flags = escapedKey
+			m.name = p.lookupEscaped(start, end)
+		}
+		switch {
+		case m.name == 0:
+			p.other(start, end, flags != 0, first, depth)
+		case names.has(m.name):
+			p.blame(faultDuplicate, start)
+		default:
+			names.add(m.name)
+			if depth == 1 {
+				p.at[m.name] = uint32(len(p.nodes))
+			}
+		}
+
+		i = end + 1
+		if b[i] != ':' {
+			for space(b[i]) {
+				i++
+			}
+			if b[i] != ':' {
+				return p.stop(i)
+			}
+		}
+		i++
+		c = b[i]
+		for c <= ' ' {
+			if !space(c) {
+				return p.stop(i)
+			}
+			i++
+			c = b[i]
+		}
+		if c == '"' {
+			start = i + 1
+			if end, flags = p.text(b, start); end < 0 {
+				return -1
+			}
+			m.start, m.end, m.kind = uint32(start-p.base), uint32(end-p.base), kString
+			m.flags |= flags
+			m.next = uint32(len(p.nodes) + 1)
+			p.add(m)
+			i = end + 1
+		} else if i = p.plain(i, depth, m); i < 0 {
+			return -1
+		}
+
+		c = b[i]
+		for c <= ' ' {
+			if !space(c) {
+				return p.stop(i)
+			}
+			i++
+			c = b[i]
+		}
+		if c == '}' {
+			p.others = p.others[:first]
+			return i + 1
+		}
+		if c != ',' {
+			return p.stop(i)
+		}
+		i++
+		c = b[i]
+		for c <= ' ' {
+			if !space(c) {
+				return p.stop(i)
+			}
+			i++
+			c = b[i]
+		}
+	}
+}
+
+// list reads the values after the opening bracket at i-1.
+func (p *parser) list(i, depth int) int {
+	if depth > p.depth {
+		if depth > maxNesting-2 {
+			return p.stop(i - 1)
+		}
+		p.blame(faultDepth, i-1)
+	}
+	b := p.b
+	for space(b[i]) {
+		i++
+	}
+	if b[i] == ']' {
+		return i + 1
+	}
+	for {
+		if i = p.value(i, depth); i < 0 {
+			return -1
+		}
+		for space(b[i]) {
+			i++
+		}
+		if b[i] == ']' {
+			return i + 1
+		}
+		if b[i] != ',' {
+			return p.stop(i)
+		}
+		i++
+		for space(b[i]) {
+			i++
+		}
+	}
+}
+
+// value reads a value of a list at i.
+func (p *parser) value(i, depth int) int {
+	if p.b[i] == '"' {
+		start := i + 1
+		end, flags := p.text(p.b, start)
+		if end < 0 {
+			return -1
+		}
+		p.add(node{
+			start: uint32(start - p.base), end: uint32(end - p.base),
+			next: uint32(len(p.nodes) + 1), kind: kString, flags: flags,
+		})
+		return end + 1
+	}
+	return p.plain(i, depth, node{})
+}
+
+// plain reads a value that is no string; m holds the member's name.
+func (p *parser) plain(i, depth int, m node) int {
+	b := p.b
+	m.start = uint32(i - p.base)
+	var j int
+	switch c := b[i]; {
+	case c == '{' || c == '[':
+		m.kind = kList
+		if c == '{' {
+			m.kind = kObject
+		}
+		at := p.add(m)
+		if c == '{' {
+			j = p.object(i+1, depth+1)
+		} else {
+			j = p.list(i+1, depth+1)
+		}
+		if j < 0 {
+			return -1
+		}
+		p.nodes[at].end, p.nodes[at].next = uint32(j-p.base), uint32(len(p.nodes))
+		return j
+	case c == '-' || c-'0' <= 9:
+		m.kind, j = p.number(i)
+	case c == 't':
+		m.kind, j = kTrue, p.literal(i, "true")
+	case c == 'f':
+		m.kind, j = kFalse, p.literal(i, "false")
+	case c == 'n':
+		m.kind, j = kNull, p.literal(i, "null")
+	default:
+		return p.stop(i)
+	}
+	if j < 0 {
+		return -1
+	}
+	m.end, m.next = uint32(j-p.base), uint32(len(p.nodes)+1)
+	p.add(m)
+	return j
+}
+
+func (p *parser) literal(i int, want string) int {
+	for k := range len(want) {
+		if p.b[i+k] != want[k] {
+			return p.stop(i + k)
+		}
+	}
+	return i + len(want)
+}
+
+// number reads a number at i. It needs the byte after it: one that reaches the end of what is
+// buffered may go on. RFC 8259 section 6.
+func (p *parser) number(i int) (kind, int) {
+	b, k := p.b, kInteger
+	if b[i] == '-' {
+		i++
+	}
+	if b[i] == '0' {
+		i++
+	} else {
+		j := digits(b, i)
+		if j == i {
+			return 0, p.stop(i)
+		}
+		i = j
+	}
+	if b[i] == '.' {
+		k = kNumber
+		j := digits(b, i+1)
+		if j == i+1 {
+			return 0, p.stop(j)
+		}
+		i = j
+	}
+	if b[i]|0x20 == 'e' {
+		k = kNumber
+		i++
+		if b[i] == '+' || b[i] == '-' {
+			i++
+		}
+		j := digits(b, i)
+		if j == i {
+			return 0, p.stop(j)
+		}
+		i = j
+	}
+	if i >= p.n {
+		return 0, p.stop(i)
+	}
+	return k, i
+}
+
+// digits gives the offset after the digits at i; the zero bytes after the buffer end every run.
+func digits(b []byte, i int) int {
+	for b[i]-'0' <= 9 {
+		i++
+	}
+	return i
+}
+
+// space reports white space. RFC 8259 section 2.
+func space(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// text reads a string whose first byte after the quotation mark is at i, and gives the offset of the
+// closing one, or -1. It looks at eight bytes at once for one that is a control character, a
+// quotation mark, a reverse solidus or outside ASCII; the lowest that the mask shows is one.
+func (p *parser) text(b []byte, i int) (end int, flags uint8) {
+	for j := i; ; {
+		w := binary.LittleEndian.Uint64(b[j:])
+		q, s := w^(ones*'"'), w^(ones*'\\')
+		if m := (w | (w - ones*' ') | (q - ones) | (s - ones)) & highs; m != 0 {
+			j += bits.TrailingZeros64(m) >> 3
+			if b[j] == '"' {
+				return j, 0
+			}
+			return p.hardText(i, j)
+		}
+		j += 8
+	}
+}
+
+// hardText is text for a string with something else than printable ASCII at i; start is its first
+// byte.
+func (p *parser) hardText(start, i int) (end int, flags uint8) {
+	b, wide := p.b, false
+	for {
+		switch c := b[i]; {
+		case c == '"':
+			// "JSON text exchanged between systems that are not part of a closed ecosystem MUST be
+			// encoded using UTF-8." RFC 8259 section 8.1.
+			if wide && !utf8.Valid(b[start:i]) {
+				p.blame(faultUTF8, start)
+			}
+			return i, flags
+		case c == '\\':
+			flags = escapedValue
+			if i = p.escape(i); i < 0 {
+				return -1, 0
+			}
+			continue
+		case c < ' ':
+			return p.stop(i), 0
+		case c >= utf8.RuneSelf:
+			wide = true
+		}
+		i++
+		for { // on to the next byte of interest, eight at once
+			w := binary.LittleEndian.Uint64(b[i:])
+			q, s := w^(ones*'"'), w^(ones*'\\')
+			if m := (w | (w - ones*' ') | (q - ones) | (s - ones)) & highs; m != 0 {
+				i += bits.TrailingZeros64(m) >> 3
+				break
+			}
+			i += 8
+		}
+	}
+}
+
+// escape checks the escape sequence at i and gives the offset after it; a surrogate takes its other
+// half with it. RFC 8259 section 7.
+func (p *parser) escape(i int) int {
+	b := p.b
+	switch b[i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 2
+	case 'u':
+	default:
+		return p.stop(i + 1)
+	}
+	for k := i + 2; k < i+6; k++ {
+		if k >= p.n || hexDigit[b[k]] > 15 {
+			return p.stop(k)
+		}
+	}
+	switch hex4(b[i+2:]) >> 10 {
+	case 0xD800 >> 10:
+		if b[i+6] == '\\' && b[i+7] == 'u' {
+			if hex4(b[i+8:])>>10 == 0xDC00>>10 {
+				return i + 12
+			}
+		}
+		p.blame(faultSurrogate, i)
+	case 0xDC00 >> 10:
+		p.blame(faultSurrogate, i)
+	}
+	return i + 6
+}
+
+// lookupEscaped is lookup for a name with escapes, or with bytes outside ASCII.
+func (p *parser) lookupEscaped(start, end int) name {
+	p.tmp = unescape(p.tmp[:0], p.b[start:end])
+	n := len(p.tmp)
+	p.tmp = append(p.tmp, make([]byte, slack)...)
+	return lookup(p.tmp, 0, n)
+}
+
+// keyText gives a name's text; it may use p.tmp.
+func (p *parser) keyText(start, end int, escaped bool) []byte {
+	text := p.b[start:end]
+	if escaped && bytes.IndexByte(text, '\\') >= 0 {
+		p.tmp = unescape(p.tmp[:0], text)
+		return p.tmp
+	}
+	return text
+}
