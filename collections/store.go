@@ -81,7 +81,8 @@ type Store interface {
 	Status(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, id StatusID) (Status, error)
 
 	// Definitions gives, of these ids, the levels that marking definitions define which this
-	// publisher published in the operation.
+	// publisher published in the operation and that are present: the strictest of each, Unmarked for
+	// those that carry no level (statements). Other ids are absent.
 	Definitions(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID) (map[stix.ID]stix.Level, error)
 
 	// Levels gives, of these ids, the strictest level among the present versions that this publisher

@@ -160,7 +160,7 @@ func (m *Model) Known(ctx context.Context, v auth.View, at collections.Place, id
 // Definitions gives the strictest level that the publisher's present definitions have for each id.
 func (m *Model) Definitions(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID) (map[stix.ID]stix.Level, error) {
 	return m.strictest(ctx, op, publisher, ids, func(v *version) (stix.Level, bool) {
-		return v.defines, v.defines != stix.Unmarked
+		return v.defines, v.Type == "marking-definition"
 	})
 }
 
