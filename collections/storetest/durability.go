@@ -93,10 +93,10 @@ func (e *env) rows() map[string]string {
 	rows := map[string]string{}
 	for r, err := range e.store.Rows(e.ctx) {
 		e.check("reading rows", err)
-		if _, twice := rows[r.Table+"/"+r.Key]; twice {
-			e.Errorf("row %s/%s comes twice", r.Table, r.Key)
+		if _, twice := rows[r.Table+" "+r.Key]; twice {
+			e.Errorf("row %s %s comes twice", r.Table, r.Key)
 		}
-		rows[r.Table+"/"+r.Key] = string(r.Value)
+		rows[r.Table+" "+r.Key] = string(r.Value)
 	}
 	return rows
 }

@@ -59,16 +59,22 @@ func (e *env) lines(kind string, texts ...string) {
 // mentions checks that a line holds these values, under whatever names.
 func mentions(e *env, l auth.Line, values ...string) {
 	e.Helper()
-	var what any
-	d := json.NewDecoder(bytes.NewReader(l.What))
-	d.UseNumber()
-	e.check("reading a line", d.Decode(&what))
-	held := leaves(what)
+	held := leavesOf(e, l)
 	for _, v := range values {
 		if !slices.Contains(held, v) {
 			e.Errorf("the line %s does not say %q", l.What, v)
 		}
 	}
+}
+
+// leavesOf gives all values of a line as text.
+func leavesOf(e *env, l auth.Line) []string {
+	e.Helper()
+	var what any
+	d := json.NewDecoder(bytes.NewReader(l.What))
+	d.UseNumber()
+	e.check("reading a line", d.Decode(&what))
+	return leaves(what)
 }
 
 func leaves(v any) []string {

@@ -54,6 +54,14 @@ func Cases() []Case {
 		clause("order", order()),
 		clause("identity", identity()),
 		clause("sight", sight()),
+		clause("selection", selection()),
+		clause("paging", paging()),
+		clause("deletion", deletion()),
+		clause("status", status()),
+		clause("record", record()),
+		clause("refusal", refusal()),
+		clause("concurrent", concurrent()),
+		clause("random", random()),
 	)
 }
 
