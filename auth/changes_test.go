@@ -23,7 +23,7 @@ const (
 
 // desk applies changes the way a registry does: to a clone, keeping the rows and the lines.
 type desk struct {
-	t     *testing.T
+	t     testing.TB
 	vault *auth.Vault
 	now   time.Time
 	t0    *auth.Tables
@@ -31,7 +31,7 @@ type desk struct {
 	lines []auth.Line
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t testing.TB) *desk {
 	v, err := auth.CreateVault(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

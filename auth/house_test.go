@@ -36,7 +36,7 @@ type house struct {
 	rivals  auth.Shown
 }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t testing.TB) *house {
 	h := &house{desk: newDesk(t), dir: t.TempDir()}
 	var err error
 	if h.ring, err = auth.CreateRing(h.dir); err != nil {
