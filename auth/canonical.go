@@ -26,89 +26,145 @@ func appendCanonical(dst, src []byte) ([]byte, error) {
 	if !utf8.Valid(src) {
 		return nil, errors.New("not UTF-8")
 	}
-	if !json.Valid(src) { // the decoder below reads tokens; this one reads grammar
+	if !json.Valid(src) { // from here on the grammar holds
 		return nil, errors.New("not JSON")
 	}
-	d := json.NewDecoder(bytes.NewReader(src))
-	d.UseNumber()
-	return appendValue(dst, d, 0)
+	r := canonicalizer{src: src}
+	return r.value(dst, 0)
 }
 
-func appendValue(dst []byte, d *json.Decoder, depth int) ([]byte, error) {
-	t, err := d.Token()
-	if err != nil {
-		return nil, err
+// canonicalizer walks a JSON text that is known to be valid.
+type canonicalizer struct {
+	src []byte
+	i   int // the next byte
+}
+
+// next skips white space and what stands between values, and gives the byte where something begins.
+func (r *canonicalizer) next() byte {
+	for {
+		switch c := r.src[r.i]; c {
+		case ' ', '\t', '\n', '\r', ',', ':':
+			r.i++
+		default:
+			return c
+		}
 	}
+}
+
+func (r *canonicalizer) value(dst []byte, depth int) ([]byte, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("deeper than %d", maxDepth)
 	}
-	switch v := t.(type) {
-	case json.Delim:
-		if v == '{' {
-			return appendObject(dst, d, depth+1)
-		}
-		return appendArray(dst, d, depth+1)
-	case string:
-		return appendString(dst, v), nil
-	case json.Number:
-		return appendInteger(dst, v.String())
-	case bool:
-		return strconv.AppendBool(dst, v), nil
+	switch c := r.next(); c {
+	case '{':
+		return r.object(dst, depth+1)
+	case '[':
+		return r.array(dst, depth+1)
+	case '"':
+		return r.text(dst)
+	case 't', 'f', 'n':
+		return append(dst, r.word()...), nil
 	}
-	return append(dst, "null"...), nil
+	return appendInteger(dst, string(r.word()))
 }
 
-func appendArray(dst []byte, d *json.Decoder, depth int) ([]byte, error) {
+// word reads a literal or a number.
+func (r *canonicalizer) word() []byte {
+	start := r.i
+	for r.i < len(r.src) && bytes.IndexByte([]byte(" \t\n\r,:]}"), r.src[r.i]) < 0 {
+		r.i++
+	}
+	return r.src[start:r.i]
+}
+
+// text appends a string. Without a backslash it is canonical as it is: a control character or a
+// quotation mark could not stand in it.
+func (r *canonicalizer) text(dst []byte) ([]byte, error) {
+	start, plain := r.i, true
+	for r.i++; r.src[r.i] != '"'; r.i++ {
+		if r.src[r.i] == '\\' {
+			plain = false
+			r.i++
+		}
+	}
+	r.i++
+	raw := r.src[start:r.i]
+	if plain {
+		return append(dst, raw...), nil
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, err
+	}
+	return appendString(dst, s), nil
+}
+
+func (r *canonicalizer) array(dst []byte, depth int) ([]byte, error) {
 	dst = append(dst, '[')
-	for first := true; d.More(); first = false {
+	r.i++
+	for first := true; r.next() != ']'; first = false {
 		if !first {
 			dst = append(dst, ',')
 		}
 		var err error
-		if dst, err = appendValue(dst, d, depth); err != nil {
+		if dst, err = r.value(dst, depth); err != nil {
 			return nil, err
 		}
 	}
-	if _, err := d.Token(); err != nil {
-		return nil, err
-	}
+	r.i++
 	return append(dst, ']'), nil
 }
 
-func appendObject(dst []byte, d *json.Decoder, depth int) ([]byte, error) {
-	type member struct {
-		name  string
-		value []byte
-	}
-	var members []member
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
+func (r *canonicalizer) object(dst []byte, depth int) ([]byte, error) {
+	type member struct{ name, value []byte } // canonical, the name with its quotation marks
+	var few [8]member
+	members, buf := few[:0], make([]byte, 0, 256)
+	r.i++
+	for r.next() != '}' {
+		start := len(buf)
+		var err error
+		if buf, err = r.text(buf); err != nil {
 			return nil, err
 		}
-		name, _ := t.(string)
-		value, err := appendValue(nil, d, depth)
-		if err != nil {
+		middle := len(buf)
+		r.next()
+		if buf, err = r.value(buf, depth); err != nil {
 			return nil, err
 		}
-		members = append(members, member{name, value})
+		// A buffer that grew leaves the members before it in the one that it had.
+		members = append(members, member{buf[start:middle:middle], buf[middle:len(buf):len(buf)]})
 	}
-	if _, err := d.Token(); err != nil {
-		return nil, err
-	}
-	slices.SortFunc(members, func(a, b member) int { return compareUTF16(a.name, b.name) })
+	r.i++
+	slices.SortFunc(members, func(a, b member) int { return compareNames(a.name, b.name) })
 	dst = append(dst, '{')
 	for i, m := range members {
 		if i > 0 {
-			if m.name == members[i-1].name {
-				return nil, fmt.Errorf("member %q twice", m.name)
+			if bytes.Equal(m.name, members[i-1].name) {
+				return nil, fmt.Errorf("member %s twice", m.name)
 			}
 			dst = append(dst, ',')
 		}
-		dst = append(appendString(dst, m.name), ':')
+		dst = append(append(dst, m.name...), ':')
 		dst = append(dst, m.value...)
 	}
 	return append(dst, '}'), nil
+}
+
+// compareNames orders names as they stand in canonical JSON. Names without an escape and outside of
+// what surrogates write sort as their bytes do.
+func compareNames(a, b []byte) int {
+	var s, t string
+	plain := func(b []byte) bool {
+		return bytes.IndexByte(b, '\\') < 0 && !bytes.ContainsFunc(b, func(r rune) bool { return r >= 0xD800 })
+	}
+	if plain(a) && plain(b) {
+		return bytes.Compare(a[1:len(a)-1], b[1:len(b)-1])
+	}
+	// They were written by appendString or came through the decoder: they are strings.
+	if json.Unmarshal(a, &s) != nil || json.Unmarshal(b, &t) != nil {
+		return bytes.Compare(a, b)
+	}
+	return compareUTF16(s, t)
 }
 
 // compareUTF16 orders names by UTF-16 code units. RFC 8785 section 3.2.3.

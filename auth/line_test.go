@@ -3,6 +3,7 @@ package auth_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -184,4 +185,36 @@ func TestScope(t *testing.T) {
 	if got := auth.FullScope.String(); got != "taxii:read taxii:write taxii:delete" {
 		t.Errorf("FullScope is %q", got)
 	}
+}
+
+// What NewLine takes comes out as the same JSON value in its one form; what it refuses it refuses
+// with its own words.
+func FuzzNewLine(f *testing.F) {
+	f.Add([]byte(`{"b":[1,-0,1e3,true,null,"\u0041\n"],"a":{"\ud83d\ude00":{},"\ufb33":[]}}`))
+	f.Add([]byte(` { "a" : "\\\"" , "\u0061b" : "<\u2028>" } `))
+	f.Add([]byte(`{"a":1,"\u0061":2}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if !json.Valid(b) {
+			return
+		}
+		defer func() {
+			if r := recover(); r != nil && !strings.HasPrefix(fmt.Sprint(r), "auth: journal line x: what: ") {
+				panic(r)
+			}
+		}()
+		l := auth.NewLine(morning, "a", "x", json.RawMessage(b))
+		var before, after any
+		if json.Unmarshal(b, &before) != nil || json.Unmarshal(l.What, &after) != nil {
+			t.Fatalf("%q became %q", b, l.What)
+		}
+		if diff := cmp.Diff(before, after); diff != "" {
+			t.Fatalf("%q became %q (-before +after):\n%s", b, l.What, diff)
+		}
+		if again := auth.NewLine(morning, "a", "x", l.What); string(again.What) != string(l.What) {
+			t.Fatalf("%q became %q and that %q", b, l.What, again.What)
+		}
+		if _, _, err := auth.ParseLine(l.Canonical(1)); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
