@@ -1,0 +1,155 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+
+	"liaison/server/taxii"
+)
+
+// errTooLong is a body over max_content_length.
+var errTooLong = errors.New("body is over max_content_length")
+
+// errGzip is a body that is not what its Content-Encoding says.
+var errGzip = errors.New("body is not gzip")
+
+// content is the body of a publication: bounded, decoded, with a deadline.
+type content struct {
+	k     *call
+	raw   io.ReadCloser
+	in    io.Reader // raw, or what it decodes to
+	trail *bufio.Reader
+	left  int64 // bytes that may still come
+	err   error // sticky
+}
+
+// body checks the headers of a publication and gives its body.
+//
+// "If the length of the request body is larger than max_content_length [...] 413": whatever else is
+// wrong, whether the length is told, chunked or behind a content coding. TAXII 2.1 section 5.5.
+func (s *Server) body(k *call) (*content, error) {
+	b := &content{k: k, raw: k.r.Body, left: s.o.MaxContent}
+	b.in = (*counted)(b)
+	if err := b.decode(k.r.Header.Values("Content-Encoding")); err != nil {
+		return nil, b.verdict(err)
+	}
+	if !k.accepts() {
+		return nil, b.verdict(errNotAcceptable())
+	}
+	if !taxii.Content(k.r.Header.Values("Content-Type")) {
+		return nil, b.verdict(taxii.NewError(http.StatusUnsupportedMediaType, "unsupported_media_type", "Unsupported media type",
+			"send an envelope as "+taxii.MediaType+", or STIX as "+taxii.STIX21))
+	}
+	return b, nil
+}
+
+// decode takes one coding, gzip, or none. RFC 9110 section 8.4.1.
+func (b *content) decode(lines []string) error {
+	coding := strings.ToLower(strings.TrimSpace(strings.Join(lines, ",")))
+	switch coding {
+	case "", "identity":
+		return nil
+	case "gzip", "x-gzip":
+	default:
+		return errCoding()
+	}
+	b.trail = bufio.NewReader((*counted)(b))
+	z, err := gzip.NewReader(b.trail)
+	if err != nil {
+		if b.err != nil {
+			return b.err
+		}
+		return errGzip
+	}
+	// One member: what comes after it would be a second body.
+	z.Multistream(false)
+	b.in = z
+	return nil
+}
+
+// counted reads the body as it comes over the wire.
+type counted content
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.raw.Read(p)
+	c.k.limits.reading(n, err != nil)
+	switch {
+	case err != nil && err != io.EOF:
+		c.err = err
+	case int64(c.k.limits.read) > c.k.s.o.MaxContent: // a coding may decode much of it to nothing
+		c.err = errTooLong
+		return n, errTooLong
+	}
+	return n, err
+}
+
+// Read gives what is decoded, up to the bound.
+func (b *content) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.in.Read(p)
+	if int64(n) > b.left {
+		b.err = errTooLong
+		return int(b.left), errTooLong
+	}
+	b.left -= int64(n)
+	switch {
+	case err == io.EOF && b.trail != nil:
+		if _, more := b.trail.ReadByte(); more != io.EOF {
+			b.err = errGzip
+			return n, errGzip
+		}
+	case err != nil && err != io.EOF && b.err == nil:
+		b.err = err
+		if b.trail != nil {
+			b.err = errGzip
+		}
+		return n, b.err
+	}
+	return n, err
+}
+
+// verdict gives the error of a publication. What was refused before its end is read on, up to the
+// bound, to know whether it is over it.
+func (b *content) verdict(err error) error {
+	if err == nil {
+		return nil
+	}
+	if b.err == nil && b.worthReading(err) {
+		io.Copy(io.Discard, b)
+	}
+	switch {
+	case errors.Is(b.err, errTooLong), errors.Is(b.err, errGzip):
+		return b.err
+	case errors.Is(b.err, os.ErrDeadlineExceeded):
+		return taxii.NewError(http.StatusRequestTimeout, "too_slow", "Request timeout", "the body came too slowly")
+	case b.err != nil:
+		return taxii.NewError(http.StatusBadRequest, "cut_off", "Body cut off", "the body ended before its length")
+	}
+	return err
+}
+
+// worthReading: a refusal by the body's or the headers' form is, one by who asks or by the store is
+// not. A body whose length was told has been measured.
+func (b *content) worthReading(err error) bool {
+	if b.k.r.ContentLength >= 0 && b.trail == nil || errors.Is(err, context.Canceled) {
+		return false
+	}
+	status := problemOf(err).Status()
+	return status == http.StatusBadRequest || status == http.StatusNotAcceptable ||
+		status == http.StatusUnsupportedMediaType || status == http.StatusUnprocessableEntity
+}
+
+// Close lets the server know that nothing more is read.
+func (b *content) Close() error { return b.raw.Close() }

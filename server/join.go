@@ -1,0 +1,158 @@
+package server
+
+import (
+	"encoding/hex"
+	"errors"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"liaison/auth"
+	"liaison/certs"
+	"liaison/collections"
+	"liaison/server/taxii"
+)
+
+// rotateOverlap is how long the old secret lives on beside a new one.
+const rotateOverlap = 24 * time.Hour
+
+// getJoin tells a person what to do with an invitation. It uses nothing up: mail scanners open links.
+func (s *Server) getJoin(k *call) error {
+	token := k.Param("token")
+	if _, _, err := s.o.Registry.State().Access.Invitation(token, s.now()); err != nil {
+		s.turnAway(k, &auth.Refusal{Code: "invalid_invitation", Reason: "invitation: not known"})
+		return k.page(http.StatusNotFound, gonePage, nil)
+	}
+	return k.page(http.StatusOK, joinPage, struct{ URL string }{s.link("/join/" + token)})
+}
+
+// joined is what a partner gets of its invitation: the secret is shown this once.
+type joined struct {
+	Partner     auth.PartnerID `json:"partner"`
+	ClientID    auth.ClientID  `json:"client_id"`
+	Secret      string         `json:"client_secret"`
+	Certificate string         `json:"certificate"` // PEM, with its issuer's
+	CA          string         `json:"ca"`          // PEM
+	Gateway     string         `json:"gateway"`
+	Discovery   string         `json:"discovery"`
+	APIRoot     string         `json:"api_root"` // "" without any grant
+	TokenURL    string         `json:"token_url"`
+	CRL         string         `json:"crl"`
+}
+
+// postJoin makes a client of an invitation: its certificate, its secret and its rows come to be in
+// one step or not at all.
+func (s *Server) postJoin(k *call) error {
+	var in struct {
+		CSR string `json:"csr"`
+	}
+	if kind, _, err := mime.ParseMediaType(k.r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return taxii.NewError(http.StatusUnsupportedMediaType, "invalid_request", "Unsupported media type", `want application/json, {"csr": PEM}`)
+	}
+	if err := k.readJSON(maxJoin, &in); err != nil {
+		return err
+	}
+	// Somebody else of the same partner may join at the same moment and take the number.
+	for range 3 {
+		out, err := s.join(k, in.CSR)
+		if errors.Is(err, auth.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return s.refuseJoin(k, err)
+		}
+		return k.plainJSON(http.StatusOK, out)
+	}
+	return taxii.NewError(http.StatusConflict, "conflict", "Conflict", "others of your organisation join at this moment: try again")
+}
+
+func (s *Server) join(k *call, csr string) (joined, error) {
+	token, now := k.Param("token"), s.now()
+	invitation, id, err := s.o.Registry.State().Access.Invitation(token, now)
+	if err != nil {
+		return joined{}, err
+	}
+	issued, err := s.o.Authority.Issue([]byte(csr), certs.Subject{Partner: string(invitation.Partner), Client: string(id)}, 0)
+	if err != nil {
+		return joined{}, err
+	}
+	text, secret := s.o.Vault.NewSecret(now)
+	err = s.o.Registry.Apply(k.r.Context(), auth.Actor(id), collections.Access(auth.Join{
+		Token:  token,
+		Client: id,
+		Secret: secret,
+		Certificate: auth.Certificate{
+			Serial:      issued.Serial,
+			Fingerprint: hex.EncodeToString(issued.Fingerprint[:]),
+			NotAfter:    issued.NotAfter,
+		},
+	}))
+	return joined{
+		Partner:     invitation.Partner,
+		ClientID:    id,
+		Secret:      text,
+		Certificate: string(issued.PEM),
+		CA:          string(s.o.Authority.RootPEM()),
+		Gateway:     s.base,
+		Discovery:   s.link(taxii.DiscoveryPath),
+		APIRoot:     s.firstRoot(invitation.Partner),
+		TokenURL:    s.link("/oauth2/token"),
+		CRL:         s.link("/crl"),
+	}, err
+}
+
+// firstRoot gives the first api root that the partner has a grant in, "" for none.
+func (s *Server) firstRoot(p auth.PartnerID) string {
+	var roots []string
+	for _, g := range s.o.Registry.State().Access.Grants[p] {
+		roots = append(roots, string(g.Operation))
+	}
+	if len(roots) == 0 {
+		return ""
+	}
+	return s.apiRoot(auth.OperationID(slices.Min(roots)))
+}
+
+// refuseJoin answers one thing to an invitation that was used, ran out or never was: who guesses
+// learns nothing.
+func (s *Server) refuseJoin(k *call, err error) error {
+	switch {
+	case errors.Is(err, auth.ErrNotFound):
+		s.turnAway(k, &auth.Refusal{Code: "invalid_invitation", Reason: "invitation: not known"})
+		return taxii.NewError(http.StatusNotFound, "invalid_invitation", "No such invitation",
+			"this invitation was used, ran out or never was: ask the operator for a new one")
+	case errors.Is(err, certs.ErrRequest), errors.Is(err, certs.ErrKey):
+		return taxii.NewError(http.StatusBadRequest, "invalid_csr", "Certificate request refused", strings.ToValidUTF8(err.Error(), ""))
+	}
+	return s.health.note(err, s.now())
+}
+
+// postSecret gives the client a new secret; the old one lives on for rotateOverlap. Who holds a
+// token alone cannot make a lasting credential of it, unless it is bound to a certificate that is
+// there too.
+func (s *Server) postSecret(k *call) error {
+	if k.p.Method == auth.ByToken && k.p.Certificate == "" || !k.p.Scope.Has(auth.FullScope) {
+		return taxii.NewError(http.StatusForbidden, "insufficient_proof", "Not permitted",
+			"a token alone does not rotate secrets: send the secret as HTTP Basic, or come with the certificate")
+	}
+	text, secret := s.o.Vault.NewSecret(s.now())
+	change := auth.AddSecret{Client: k.p.Client, Secret: secret, Overlap: rotateOverlap}
+	if err := s.o.Registry.Apply(k.r.Context(), k.p.Actor(), collections.Access(change)); err != nil {
+		if errors.Is(err, auth.ErrConflict) { // revoked or suspended since it was let in
+			return auth.ErrUnauthenticated
+		}
+		return s.health.note(err, s.now())
+	}
+	out := struct {
+		Secret  string    `json:"client_secret"`
+		Expires time.Time `json:"previous_expires,omitzero"` // zero: there was none
+	}{Secret: text}
+	for _, old := range s.o.Registry.State().Access.Clients[k.p.Client].Secrets {
+		if old.ID != secret.ID {
+			out.Expires = old.Expires
+		}
+	}
+	return k.plainJSON(http.StatusOK, out)
+}

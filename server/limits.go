@@ -1,0 +1,117 @@
+package server
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"liaison/auth"
+	"liaison/server/taxii"
+)
+
+// deadlines hold the peer of one request to a rate, in reading and in writing: whoever keeps
+// minRate, after a grace, may take as long as it takes; whoever does not is cut off.
+type deadlines struct {
+	control       *http.ResponseController
+	now           func() time.Time
+	begin         time.Time // of reading
+	write         time.Time // of writing; zero before the first byte
+	read, written int
+	set           int // bytes read when the deadline was last moved
+}
+
+const limitsKey = "liaison.deadlines"
+
+func deadlinesOf(c echo.Context) *deadlines {
+	if d, ok := c.Get(limitsKey).(*deadlines); ok {
+		return d
+	}
+	d := &deadlines{control: http.NewResponseController(c.Response().Writer), now: time.Now}
+	d.begin = d.now()
+	c.Set(limitsKey, d)
+	if c.Request().Body == http.NoBody {
+		// The server watches the connection meanwhile; a deadline would end the request.
+		d.control.SetReadDeadline(time.Time{})
+	} else {
+		d.control.SetReadDeadline(d.begin.Add(grace))
+	}
+	d.control.SetWriteDeadline(d.begin.Add(2*grace + commitTimeout))
+	return d
+}
+
+// reading counts n bytes of the body; done when it was read to its end.
+func (d *deadlines) reading(n int, done bool) {
+	d.read += n
+	switch {
+	case done:
+		d.control.SetReadDeadline(time.Time{})
+		d.answer()
+	case d.read-d.set >= writeSize:
+		d.set = d.read
+		end := d.begin.Add(grace + rate(d.read))
+		d.control.SetReadDeadline(end)
+		d.control.SetWriteDeadline(end.Add(2*grace + commitTimeout))
+	}
+}
+
+// answer gives the answer its time from now on.
+func (d *deadlines) answer() {
+	d.write = time.Time{}
+	d.control.SetWriteDeadline(d.now().Add(grace + commitTimeout))
+}
+
+// writing is called before n bytes are written.
+func (d *deadlines) writing(n int) {
+	if d.write.IsZero() {
+		d.write = d.now()
+	}
+	d.written += n
+	d.control.SetWriteDeadline(d.write.Add(grace + rate(d.written)))
+}
+
+func rate(n int) time.Duration { return time.Duration(n) * time.Second / minRate }
+
+// publishingTime bounds a publication whole, reading at the slowest rate included.
+func (s *Server) publishingTime() time.Duration {
+	return grace + rate(int(s.o.MaxContent)) + commitTimeout
+}
+
+// flights counts the requests of each client that are under way.
+type flights struct {
+	most int
+	mu   sync.Mutex
+	now  map[auth.ClientID]int
+}
+
+// take admits a request of c, or refuses it. RFC 6585 section 4.
+func (f *flights) take(c auth.ClientID) (leave func(), err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.now[c] >= f.most {
+		return nil, &retry{after: time.Second, problem: taxii.NewError(http.StatusTooManyRequests, "too_many_requests",
+			"Too many requests at the same time", "wait for some of your requests to end before sending more")}
+	}
+	f.now[c]++
+	return func() { f.leave(c) }, nil
+}
+
+func (f *flights) leave(c auth.ClientID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.now[c]--; f.now[c] <= 0 {
+		delete(f.now, c)
+	}
+}
+
+// InFlight counts the requests of identified callers that are under way.
+func (s *Server) InFlight() int {
+	s.flights.mu.Lock()
+	defer s.flights.mu.Unlock()
+	n := 0
+	for _, k := range s.flights.now {
+		n += k
+	}
+	return n
+}

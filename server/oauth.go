@@ -1,0 +1,124 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+
+	"liaison/auth"
+)
+
+// postToken is RFC 6749 sections 3.2 and 4.4.
+func (s *Server) postToken(k *call) error {
+	form, err := s.form(k)
+	if err != nil {
+		return err
+	}
+	shown, err := s.presented(k.r)
+	if err != nil {
+		s.turnAway(k, err)
+		return &auth.OAuthError{Status: http.StatusUnauthorized, Code: "invalid_client",
+			Description: "the client certificate does not hold"}
+	}
+	token, _, err := s.o.Doors.Token(k.r.Context(), auth.TokenRequest{Presented: shown, Form: form})
+	if err != nil {
+		if e, ok := errors.AsType[*auth.OAuthError](err); ok && e.Status == http.StatusUnauthorized {
+			s.turnAway(k, err)
+		}
+		return err
+	}
+	return k.plainJSON(http.StatusOK, token)
+}
+
+// form reads the body of a token request.
+//
+// RFC 6749 section 2.3.1: "The parameters can only be transmitted in the request-body and MUST NOT
+// be included in the request URI."
+func (s *Server) form(k *call) (url.Values, error) {
+	wrong := func(why string) error {
+		return &auth.OAuthError{Status: http.StatusBadRequest, Code: "invalid_request", Description: why}
+	}
+	if k.r.URL.RawQuery != "" {
+		return nil, wrong("parameters belong into the body, not into the URL")
+	}
+	kind, _, err := mime.ParseMediaType(k.r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return nil, wrong("want a body of application/x-www-form-urlencoded")
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(k.Response(), k.r.Body, maxForm))
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+		return nil, err
+	}
+	if err != nil {
+		return nil, wrong("the body ended early")
+	}
+	form, err := url.ParseQuery(string(b))
+	if err != nil {
+		return nil, wrong("the body is not form-encoded")
+	}
+	return form, nil
+}
+
+// getKeys is the set of keys that tokens are verified with. RFC 7517 section 5.
+func (s *Server) getKeys(k *call) error {
+	k.Response().Header().Set("Cache-Control", "public, max-age=300")
+	return k.Blob(http.StatusOK, "application/jwk-set+json", s.o.Doors.Ring.JWKS())
+}
+
+// getIssuer is the metadata of RFC 8414 section 2.
+func (s *Server) getIssuer(k *call) error {
+	return k.metadata(struct {
+		Issuer        string   `json:"issuer"`
+		Token         string   `json:"token_endpoint"`
+		Keys          string   `json:"jwks_uri"`
+		Scopes        []string `json:"scopes_supported"`
+		ResponseTypes []string `json:"response_types_supported"` // none: there is no authorization endpoint
+		Grants        []string `json:"grant_types_supported"`
+		Methods       []string `json:"token_endpoint_auth_methods_supported"`
+		Bound         bool     `json:"tls_client_certificate_bound_access_tokens"` // RFC 8705 section 3.3
+	}{
+		Issuer:        s.o.Doors.Issuer,
+		Token:         s.link("/oauth2/token"),
+		Keys:          s.link("/oauth2/jwks"),
+		Scopes:        scopes(),
+		ResponseTypes: []string{},
+		Grants:        []string{"client_credentials"},
+		Methods:       []string{"client_secret_basic", "tls_client_auth"},
+		Bound:         true,
+	})
+}
+
+// getResource is the metadata of RFC 9728 section 2.
+func (s *Server) getResource(k *call) error {
+	return k.metadata(struct {
+		Resource string   `json:"resource"`
+		Servers  []string `json:"authorization_servers"`
+		Keys     string   `json:"jwks_uri,omitempty"`
+		Scopes   []string `json:"scopes_supported"`
+		Methods  []string `json:"bearer_methods_supported"`
+		Name     string   `json:"resource_name,omitempty"`
+		Bound    bool     `json:"tls_client_certificate_bound_access_tokens"`
+	}{
+		Resource: s.o.Doors.Audience,
+		Servers:  []string{s.o.Doors.Issuer},
+		Scopes:   scopes(),
+		Methods:  []string{"header"},
+		Name:     s.o.Title,
+		Bound:    true,
+	})
+}
+
+func scopes() []string {
+	return []string{auth.ScopeRead.String(), auth.ScopeWrite.String(), auth.ScopeDelete.String()}
+}
+
+func (k *call) metadata(v any) error {
+	b, err := marshal(v)
+	if err != nil {
+		return err
+	}
+	k.Response().Header().Set("Cache-Control", "public, max-age=300")
+	return k.Blob(http.StatusOK, "application/json", b)
+}

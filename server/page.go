@@ -1,0 +1,147 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net/http"
+
+	"liaison/collections"
+	"liaison/server/taxii"
+	"liaison/stix"
+)
+
+// question is a request for a page, with what its cursor will say.
+type question struct {
+	taxii.Request
+	here taxii.Cursor
+}
+
+// ask reads the query string and resumes from its cursor.
+func (s *Server) ask(k *call, e taxii.Endpoint, at collections.Place, id stix.ID) (question, error) {
+	r, err := taxii.ParseQuery(e, k.r.URL.RawQuery)
+	if err != nil {
+		return question{}, err
+	}
+	here := taxii.Cursor{Endpoint: e, Partner: k.p.Partner, Place: at, Object: id}
+	stray, err := s.cursors.Resume(&r, here)
+	if err != nil {
+		return question{}, err
+	}
+	if stray {
+		s.strayed.count(tallyKey{address: string(at.Collection), client: k.p.Client, code: "another collection's cursor"}, s.now())
+	}
+	here.Filters = taxii.FiltersOf(r)
+	return question{Request: r, here: here}, nil
+}
+
+// page sets the headers that tell where an answer lies, and gives the cursor of the next; "" at the
+// end. next is there whenever more is: clients loop without it.
+//
+// TAXII 2.1 section 3.2: "The X-TAXII-Date-Added-First header [...] MUST be included in responses
+// that return multiple objects". An empty answer to a request that goes on from somewhere says where
+// it is, for a client that finds nothing takes its own clock for it; another empty answer has no
+// time to tell.
+func (q question) page(k *call, first, last, after collections.Added, n int, more bool) (next string) {
+	h := k.Response().Header()
+	at := max(after, last)
+	switch {
+	case n > 0:
+		h.Set(taxii.HeaderFirst, first.String())
+		h.Set(taxii.HeaderLast, last.String())
+	case q.Positioned || more:
+		h.Set(taxii.HeaderLast, at.String())
+	}
+	if !more {
+		return ""
+	}
+	c := q.here
+	c.After = at
+	return k.s.cursors.Seal(c)
+}
+
+// envelope writes a page of objects as they came from their publishers. It copies out of the store
+// into a buffer and writes that: a slow reader holds nothing but the buffer.
+func (s *Server) envelope(k *call, q question, page collections.Reading) error {
+	next := q.page(k, page.First, page.Last, page.After, page.Count, page.More)
+	if page.Count == 0 {
+		return s.send(k, http.StatusOK, taxii.AppendEmpty(nil, next))
+	}
+	if k.r.Method == http.MethodHead {
+		s.head(k, http.StatusOK)
+		return nil
+	}
+	b := s.pools.buffer()
+	defer s.pools.release(b)
+	*b = taxii.AppendHead((*b)[:0], next)
+	runs := runs{next: page.Next}
+	done, err := runs.fill(b)
+	if err != nil {
+		return err
+	}
+	if done {
+		*b = taxii.AppendTail(*b)
+		return s.send(k, http.StatusOK, *b)
+	}
+	return s.stream(k, b, &runs)
+}
+
+// stream writes what does not fit the buffer. After the first byte an error can only break the
+// connection off: an answer that ends well is complete.
+func (s *Server) stream(k *call, b *[]byte, runs *runs) error {
+	out, err := s.encoder(k)
+	if err != nil {
+		return err
+	}
+	s.head(k, http.StatusOK)
+	defer out.release()
+	for done := false; ; {
+		k.limits.writing(len(*b))
+		if _, err := out.Write(*b); err != nil {
+			return s.broken(k, "writing a page", err)
+		}
+		if done {
+			break
+		}
+		*b = (*b)[:0]
+		if done, err = runs.fill(b); err != nil {
+			return s.broken(k, "reading a page", err)
+		}
+		if done {
+			*b = taxii.AppendTail(*b)
+		}
+	}
+	if err := out.finish(); err != nil {
+		return s.broken(k, "writing a page", err)
+	}
+	return nil
+}
+
+// runs joins the runs of a page with commas.
+type runs struct {
+	next    func([]byte) ([]byte, error)
+	started bool // something was written: a comma comes before what follows
+}
+
+// fill appends runs until the buffer is full enough to be written, or until done.
+func (r *runs) fill(b *[]byte) (done bool, err error) {
+	for len(*b) < writeSize {
+		before := len(*b)
+		if r.started {
+			*b = append(*b, ',')
+		}
+		start := len(*b)
+		*b, err = r.next(*b)
+		switch {
+		case errors.Is(err, io.EOF):
+			*b = (*b)[:before]
+			return true, nil
+		case err != nil:
+			return false, err
+		case len(*b) == start: // its objects were deleted meanwhile
+			*b = (*b)[:before]
+		default:
+			r.started = true
+		}
+	}
+	return false, nil
+}

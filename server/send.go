@@ -1,0 +1,145 @@
+package server
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/labstack/echo/v4"
+
+	"liaison/server/taxii"
+)
+
+const (
+	writeSize   = 64 << 10  // bytes that are written at once
+	bufferSize  = 192 << 10 // what a pooled buffer begins with: a run may go beyond writeSize
+	bufferMost  = 1 << 20   // a larger buffer is not kept
+	compressMin = 1400      // bytes of a body below which compressing does not pay: one packet
+	zstdWindow  = 256 << 10 // bytes; a client needs as much to read it
+)
+
+// pools keep what is costly to make. Each has its own New, so that an empty pool is a working one.
+type pools struct {
+	buffers, gzip, zstd sync.Pool
+}
+
+func newPools() *pools {
+	return &pools{
+		buffers: sync.Pool{New: func() any { b := make([]byte, 0, bufferSize); return &b }},
+		gzip: sync.Pool{New: func() any {
+			w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
+			if err != nil {
+				panic(err) // the level is one of its own
+			}
+			return w
+		}},
+		zstd: sync.Pool{New: func() any {
+			w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+				zstd.WithWindowSize(zstdWindow), zstd.WithLowerEncoderMem(true))
+			if err != nil {
+				panic(err) // the options are right or never are
+			}
+			return w
+		}},
+	}
+}
+
+func (p *pools) buffer() *[]byte { return p.buffers.Get().(*[]byte) }
+
+func (p *pools) release(b *[]byte) {
+	if cap(*b) <= bufferMost {
+		p.buffers.Put(b)
+	}
+}
+
+// encoder is the way of a body to the client: as it is, or through a content coding.
+type encoder struct {
+	io.Writer
+	close func() error // ends the coding; nil for none
+	back  func()
+}
+
+func (e *encoder) finish() error {
+	if e.close == nil {
+		return nil
+	}
+	return e.close()
+}
+
+func (e *encoder) release() {
+	if e.back != nil {
+		e.back()
+	}
+}
+
+// encoder chooses the coding and names it in the headers. RFC 9110 section 8.4.
+func (s *Server) encoder(k *call) (*encoder, error) {
+	coding, ok := taxii.Coding(k.r.Header.Values("Accept-Encoding"), "gzip", "zstd")
+	if !ok {
+		return nil, taxii.NewError(http.StatusNotAcceptable, "not_acceptable", "Not acceptable",
+			"Accept-Encoding allows none of gzip, zstd and identity")
+	}
+	h, w := k.Response().Header(), k.Response().Writer
+	switch coding {
+	case "gzip":
+		h.Set("Content-Encoding", coding)
+		z := s.pools.gzip.Get().(*gzip.Writer)
+		z.Reset(w)
+		return &encoder{Writer: z, close: z.Close, back: func() { z.Reset(io.Discard); s.pools.gzip.Put(z) }}, nil
+	case "zstd":
+		h.Set("Content-Encoding", coding)
+		z := s.pools.zstd.Get().(*zstd.Encoder)
+		z.Reset(w)
+		return &encoder{Writer: z, close: z.Close, back: func() { z.Reset(nil); s.pools.zstd.Put(z) }}, nil
+	}
+	return &encoder{Writer: w}, nil
+}
+
+// head writes the headers of a TAXII answer. They are the same for all: a body of the one media
+// type, which depends on what the caller accepts and who it is, and which nobody keeps.
+//
+// "All responses MUST specify the media type and version in the Content-Type header." TAXII 2.1
+// section 3.1.
+func (s *Server) head(k *call, status int) {
+	setTAXII(k.Response().Header())
+	k.Response().WriteHeader(status)
+}
+
+func setTAXII(h http.Header) {
+	h.Set(echo.HeaderContentType, taxii.MediaType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Vary", "Accept, Accept-Encoding, Authorization, X-API-Key")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+// send writes a body that is there as a whole.
+func (s *Server) send(k *call, status int, body []byte) error {
+	h := k.Response().Header()
+	out := &encoder{Writer: k.Response().Writer}
+	if _, identity := taxii.Coding(k.r.Header.Values("Accept-Encoding")); len(body) >= compressMin || !identity {
+		var err error
+		if out, err = s.encoder(k); err != nil {
+			return err
+		}
+		defer out.release()
+	}
+	if out.close == nil {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	k.limits.writing(len(body))
+	s.head(k, status)
+	if k.r.Method == http.MethodHead {
+		return nil
+	}
+	_, err := out.Write(body)
+	if err == nil {
+		err = out.finish()
+	}
+	if err != nil {
+		return s.broken(k, "writing an answer", err)
+	}
+	return nil
+}
