@@ -28,7 +28,7 @@ type CloseOperation struct{ ID auth.OperationID }
 var slug = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 // reserved are the first path segments that the gateway itself answers.
-var reserved = []string{"taxii2", "oauth2", "admin", "join", "healthz", "metrics", "console", "static", "client", ".well-known"}
+var reserved = []string{"taxii2", "oauth2", "admin", "join", "healthz", "metrics", "console", "static", "client", "crl", ".well-known"}
 
 func (c CreateOperation) apply(s *State, now time.Time) (auth.Effect, error) {
 	if err := c.check(s); err != nil {
