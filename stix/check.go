@@ -1,6 +1,7 @@
 package stix
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 )
@@ -217,6 +218,9 @@ func (c *checker) reference(at int, r *rule, s *shape) bool {
 	}
 	id := c.o.text(m)
 	kind, ok := splitID(id)
+	if !ok && r.loose {
+		kind, _, ok = bytes.Cut(id, []byte("--"))
+	}
 	if !ok {
 		return c.fail(at, "STIX 2.1 section 2.9", "an identifier is a type, two hyphens and an RFC 4122 UUID, not ", quote(id))
 	}

@@ -20,6 +20,8 @@ type patternParser struct {
 
 	// compared is called with each comparison that is not negated; nil: nobody listens.
 	compared func(path, operator, constant lexeme)
+	// named is called with the object type and the first property of each path.
+	named func(kind, property lexeme)
 }
 
 // pattern reads the whole text.
@@ -208,6 +210,7 @@ func (p *patternParser) comparison(negated bool) bool {
 // path reads an object path. STIX 2.1 section 9.7.
 func (p *patternParser) path() (lexeme, bool) {
 	path := p.lexeme()
+	kind := path
 	if p.tok.kind != tIdentifier && p.tok.kind != tHyphenated {
 		return path, p.want("an object type")
 	}
@@ -219,6 +222,9 @@ func (p *patternParser) path() (lexeme, bool) {
 		return path, p.want("a property")
 	}
 	path.to = p.tok.to
+	if p.named != nil {
+		p.named(kind, p.lexeme())
+	}
 	p.advance()
 	for {
 		switch p.tok.kind {

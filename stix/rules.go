@@ -10,7 +10,7 @@ type rule struct {
 	deny     []string // the types that a reference must not name
 	of       *rule    // of a list's values
 	shape    *shape   // of an object
-	strict   bool     // the text's form is a matter of CheckStrict
+	loose    bool     // a reference need not end in a UUID
 }
 
 type ruleKind uint8
@@ -93,6 +93,9 @@ func inside(name, section string, whole func(*checker, int) bool, lines ...prope
 func (s *shape) put(lines ...property) {
 	for _, l := range lines {
 		n := named(l.name)
+		if s.class == observable && nameIsRef[n] {
+			l.rule = l.rule.loosely()
+		}
 		if l.must {
 			s.must.add(n)
 		}
@@ -148,7 +151,6 @@ func enum(words ...string) rule   { return rule{kind: isEnum, words: words} }
 func ref(types ...string) rule    { return rule{kind: isRef, words: types} }
 func refs(types ...string) rule   { return list(ref(types...)) }
 func refNot(types ...string) rule { return rule{kind: isRef, deny: types} }
-func strictly(r rule) rule        { r.strict = true; return r }
 func seen(first, last string) []property {
 	return []property{may(first, stamp), may(last, stamp)}
 }
@@ -178,3 +180,14 @@ var shapes = func() map[string]*shape {
 }()
 
 func shapeOf(kind []byte) *shape { return shapes[string(kind)] }
+
+// loosely is a rule for the references between observables: OASIS's own validator asks for the type
+// that they name and not for a UUID behind it, and what it accepts is not refused here.
+func (r rule) loosely() rule {
+	if r.of != nil {
+		of := r.of.loosely()
+		r.of = &of
+	}
+	r.loose = true
+	return r
+}
