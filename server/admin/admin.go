@@ -120,6 +120,7 @@ func (a *API) routes() []route {
 
 		{"GET", "/clients", []string{"partner"}, a.listClients},
 		{"POST", "/clients/{client}/revoke", nil, a.revokeClient},
+		{"POST", "/partners/{partner}/clients/revoke", nil, a.revokeClients},
 
 		{"GET", "/journal", []string{"from", "limit"}, a.listJournal},
 		{"POST", "/journal/verify", nil, a.verifyJournal},

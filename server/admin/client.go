@@ -140,6 +140,12 @@ func (c *Client) Revoke(ctx context.Context, id auth.ClientID, in Revocation) (H
 	return call[Holder](ctx, c, http.MethodPost, path("clients", id, "revoke"), in)
 }
 
+// RevokePartner revokes all live clients of a partner and gives them.
+func (c *Client) RevokePartner(ctx context.Context, id auth.PartnerID) ([]Holder, error) {
+	l, err := call[list[Holder]](ctx, c, http.MethodPost, path("partners", id, "clients", "revoke"), nil)
+	return l.Items, err
+}
+
 // Journal gives the lines from number from on, at most limit of them (below 0: all), each the hashed
 // record and a newline. The caller closes it.
 func (c *Client) Journal(ctx context.Context, from, limit int64) (io.ReadCloser, error) {
@@ -221,7 +227,7 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (io.Read
 		return nil, fmt.Errorf("asking the gateway: %w", err)
 	}
 	if resp.StatusCode/100 == 2 {
-		return resp.Body, nil
+		return whole{resp.Body}, nil
 	}
 	defer resp.Body.Close()
 	e := &Error{}
@@ -233,4 +239,15 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (io.Read
 		return nil, fmt.Errorf("asking the gateway: %s: %s", resp.Status, cmp.Or(strings.TrimSpace(string(b)), "no reason given"))
 	}
 	return nil, e
+}
+
+// whole is an answer that says so when it ends before its end.
+type whole struct{ io.ReadCloser }
+
+func (w whole) Read(b []byte) (int, error) {
+	n, err := w.ReadCloser.Read(b)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("the gateway broke its answer off, and its log says why: %w", err)
+	}
+	return n, err
 }

@@ -24,9 +24,7 @@ func (a *API) listClients(r request) (any, error) {
 			all.Items = append(all.Items, client(c))
 		}
 	}
-	slices.SortFunc(all.Items, func(x, y Holder) int {
-		return cmp.Or(cmp.Compare(x.Partner, y.Partner), cmp.Compare(len(x.ID), len(y.ID)), cmp.Compare(x.ID, y.ID))
-	})
+	sortHolders(all.Items)
 	return all, nil
 }
 
@@ -61,4 +59,42 @@ func (a *API) revokeClient(r request) (any, error) {
 		return nil, err
 	}
 	return client(a.o.Registry.State().Access.Clients[id]), nil
+}
+
+// revokeClients revokes all clients of a partner in one act: after a breach.
+func (a *API) revokeClients(r request) (any, error) {
+	id := auth.PartnerID(r.PathValue("partner"))
+	if err := decode(r, &struct{}{}); err != nil {
+		return nil, err
+	}
+	if _, err := a.findPartner(id); err != nil {
+		return nil, err
+	}
+	var changes []collections.Change
+	var gone []auth.ClientID
+	for _, c := range a.o.Registry.State().Access.Clients {
+		if c.Partner == id && c.Revoked.IsZero() {
+			changes = append(changes, collections.Access(auth.RevokeClient{ID: c.ID}))
+			gone = append(gone, c.ID)
+		}
+	}
+	if len(changes) == 0 {
+		return nil, fmt.Errorf("%w: partner %q has no client that is live", auth.ErrConflict, id)
+	}
+	if err := a.o.Registry.Apply(r.Context(), r.actor, changes...); err != nil {
+		return nil, err
+	}
+	all := list[Holder]{}
+	for _, k := range gone {
+		all.Items = append(all.Items, client(a.o.Registry.State().Access.Clients[k]))
+	}
+	sortHolders(all.Items)
+	return all, nil
+}
+
+// sortHolders orders by partner, and a partner's clients by their number.
+func sortHolders(all []Holder) {
+	slices.SortFunc(all, func(x, y Holder) int {
+		return cmp.Or(cmp.Compare(x.Partner, y.Partner), cmp.Compare(len(x.ID), len(y.ID)), cmp.Compare(x.ID, y.ID))
+	})
 }

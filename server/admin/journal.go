@@ -41,7 +41,7 @@ func (a *API) listJournal(r request) (any, error) {
 			_, err = out.Write(append(e.Raw[:len(e.Raw):len(e.Raw)], '\n'))
 		}
 		if err != nil {
-			return nil, a.broken(r, out, err)
+			return nil, a.broken(r, out, fault(err))
 		}
 	}
 	_, err = out.Write(nil)
@@ -65,17 +65,25 @@ func (a *API) verifyJournal(r request) (any, error) {
 		return nil, err
 	}
 	c, err := a.o.Store.VerifyJournal(r.Context())
-	if f, bad := errors.AsType[*collections.JournalFault](err); bad {
-		a.o.Log.Error("journal does not verify", "line", f.Seq, "what", f.What)
-		if f.Seq < 0 {
-			return nil, fmt.Errorf("%w: the signed checkpoint: %s", ErrJournal, f.What)
-		}
-		return nil, fmt.Errorf("%w: line %d: %s", ErrJournal, f.Seq, f.What)
+	if err = fault(err); errors.Is(err, ErrJournal) {
+		a.o.Log.Error("journal", "error", err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return Verified{Lines: c.Size, Root: c.Root, Note: c.Note}, nil
+}
+
+// fault makes an ErrJournal of a journal that does not hold.
+func fault(err error) error {
+	f, bad := errors.AsType[*collections.JournalFault](err)
+	switch {
+	case !bad:
+		return err
+	case f.Seq < 0:
+		return fmt.Errorf("%w: the signed checkpoint: %s", ErrJournal, f.What)
+	}
+	return fmt.Errorf("%w: line %d: %s", ErrJournal, f.Seq, f.What)
 }
 
 // backup streams a copy of everything, keys included. That it was asked for stands in the journal
