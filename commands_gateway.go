@@ -1,6 +1,36 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
 
 // gatewayCommands are the operator's verbs, on the machine of the gateway.
-func gatewayCommands(w *world) []*cobra.Command { return nil }
+func gatewayCommands(w *world) []*cobra.Command {
+	return []*cobra.Command{
+		initCommand(w),
+		serveCommand(w),
+		operationCommand(w),
+		partnerCommand(w),
+		clientCommand(w),
+		journalCommand(w),
+		backupCommand(w),
+		restoreCommand(w),
+		later("migrate"),
+		later("store"),
+		later("queue"),
+	}
+}
+
+// later is a verb of a version to come. It says so, whatever it is given.
+func later(name string) *cobra.Command {
+	return &cobra.Command{
+		Use:                name,
+		Hidden:             true,
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return fmt.Errorf("\"%s\" is not part of this version; see \"%s --help\" for what is", cmd.CommandPath(), cmd.Parent().CommandPath())
+		},
+	}
+}

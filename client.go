@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"liaison/auth"
+	"liaison/server/admin"
+)
+
+func clientCommand(w *world) *cobra.Command {
+	return group("client", "Clients: the credentials that partners hold", clientList(w), clientRevoke(w))
+}
+
+func clientList(w *world) *cobra.Command {
+	return &cobra.Command{
+		Use:               "list [PARTNER]",
+		Short:             "List the clients of a partner, or of all, with their secrets and certificates",
+		Args:              arguments(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: w.completePartners,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return w.ask(cmd, func(ctx context.Context, c *admin.Client) error {
+				var partner auth.PartnerID
+				if len(args) > 0 {
+					partner = auth.PartnerID(args[0])
+				}
+				all, err := c.Clients(ctx, partner)
+				if err != nil {
+					return err
+				}
+				if w.json {
+					return w.print(all, "")
+				}
+				if len(all) == 0 {
+					return w.print(nil, "no clients yet\nnext: %s\n", w.next("partner invite "+string(cmpPartner(partner))))
+				}
+				return w.table(clientRows(all))
+			})
+		},
+	}
+}
+
+func cmpPartner(p auth.PartnerID) auth.PartnerID {
+	if p == "" {
+		return "ID"
+	}
+	return p
+}
+
+// clientRows has a row for each credential.
+func clientRows(all []admin.Holder) [][]string {
+	rows := [][]string{{"CLIENT", "KIND", "ID", "SINCE", "UNTIL", "STATE"}}
+	for _, c := range all {
+		state := "live"
+		if !c.Revoked.IsZero() {
+			state = "revoked " + when(c.Revoked)
+		}
+		rows = append(rows, []string{string(c.ID), "client", "-", when(c.Created), "-", state})
+		for _, s := range c.Secrets {
+			rows = append(rows, []string{string(c.ID), "secret", s.ID, when(s.Created), when(s.Expires), "live"})
+		}
+		for _, k := range c.Certificates {
+			state := "live"
+			if !k.Revoked.IsZero() {
+				state = "revoked " + when(k.Revoked)
+			}
+			rows = append(rows, []string{string(c.ID), "certificate", k.Serial, "-", when(k.NotAfter), state})
+		}
+	}
+	return rows
+}
+
+func clientRevoke(w *world) *cobra.Command {
+	var in admin.Revocation
+	var partner string
+	cmd := &cobra.Command{
+		Use:   "revoke CLIENT | --partner ID",
+		Short: "Take a client's credentials away for good: all, one secret, or one certificate",
+		Long: `Take credentials of a client away for good, at its next request: all of them, or the one that --secret or
+--certificate names; tokens that were had with it die too. With --partner all clients of a partner.`,
+		Example: `  liaison client revoke acme_1
+  liaison client revoke acme_1 --secret qjd3kq7hf2xa
+  liaison client revoke --partner acme`,
+		Args: arguments(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case (len(args) == 1) == (partner != ""):
+				return &usageError{fmt.Errorf("name a client, or a partner with --partner; see \"%s --help\"", cmd.CommandPath())}
+			case in.Secret != "" && in.Certificate != "":
+				return &usageError{fmt.Errorf("name one of --secret and --certificate, or none for everything")}
+			case partner != "" && in != (admin.Revocation{}):
+				return &usageError{fmt.Errorf("--secret and --certificate are of one client: name it")}
+			}
+			return w.ask(cmd, func(ctx context.Context, c *admin.Client) error {
+				if partner != "" {
+					return w.revokeAll(ctx, c, auth.PartnerID(partner))
+				}
+				h, err := c.Revoke(ctx, auth.ClientID(args[0]), in)
+				if err != nil {
+					return err
+				}
+				return w.print(h, "revoked %s of %s\nnext: %s\n", revokedText(in), h.ID, w.next("partner invite "+string(h.Partner)))
+			})
+		},
+	}
+	cmd.Flags().StringVar(&in.Secret, "secret", "", "id of one secret")
+	cmd.Flags().StringVar(&in.Certificate, "certificate", "", "serial of one certificate")
+	cmd.Flags().StringVar(&partner, "partner", "", "all clients of this partner")
+	return cmd
+}
+
+func revokedText(in admin.Revocation) string {
+	switch {
+	case in.Secret != "":
+		return "secret " + in.Secret
+	case in.Certificate != "":
+		return "certificate " + in.Certificate
+	}
+	return "everything"
+}
+
+func (w *world) revokeAll(ctx context.Context, c *admin.Client, p auth.PartnerID) error {
+	gone, err := c.RevokePartner(ctx, p)
+	if err != nil {
+		return err
+	}
+	return w.print(gone, "revoked %d clients of %s\nnext: %s\n", len(gone), p, w.next("partner invite "+string(p)))
+}

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"liaison/certs"
+	"liaison/server"
+	"liaison/server/admin"
+)
+
+const (
+	drainTime = 25 * time.Second // that requests have to end after a signal to stop
+	maxAhead  = time.Hour        // that the newest date_added may be ahead of the clock
+)
+
+func serveCommand(w *world) *cobra.Command {
+	var o gatewayOptions
+	var level slog.Level
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Long: `Run the gateway in the data directory until it is told to stop.
+
+It prints "serving https://HOST:PORT" on standard output when it accepts; logs go to standard error.
+SIGTERM and SIGINT stop it: no more connections, 25 seconds for the requests that run, then what was
+queued is committed. SIGHUP reads the certificates again; bad ones are logged and the old ones stay.
+
+Flags win over config.json for this run.`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if (o.TLSCert == "") != (o.TLSKey == "") {
+				return &usageError{errors.New("--tls-cert and --tls-key go together")}
+			}
+			o.Log = newLog(w, level)
+			return runServe(cmd.Context(), w, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Listen, "listen", "", "address to listen on, HOST:PORT (default: as configured)")
+	f.StringVar(&o.Store, "store", "", `store, "bolt:" (default: as configured)`)
+	f.StringVar(&o.TLSCert, "tls-cert", "", "certificate chain of another authority, PEM")
+	f.StringVar(&o.TLSKey, "tls-key", "", "key of that certificate, PEM")
+	f.BoolVar(&o.AcceptClock, "accept-clock", false, "serve although the newest date_added is more than an hour ahead of the clock")
+	f.TextVar(&level, "log-level", slog.LevelInfo, "debug, info, warn or error")
+	return cmd
+}
+
+// newLog writes text, or JSON with --json, to standard error.
+func newLog(w *world, level slog.Level) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
+	if w.json {
+		return slog.New(slog.NewJSONHandler(w.stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(w.stderr, o))
+}
+
+func runServe(ctx context.Context, w *world, o gatewayOptions) (err error) {
+	g, err := openGateway(ctx, w.data, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, g.Close()) }()
+	l, err := g.listen()
+	if err != nil {
+		return err
+	}
+	return g.serve(ctx, l, func(url string) {
+		w.print(struct {
+			Serving string `json:"serving"`
+			URL     string `json:"url"`
+		}{url, g.config.URL}, "serving %s\n", url)
+	})
+}
+
+// listen opens the address that the gateway is configured for.
+func (g *gateway) listen() (net.Listener, error) {
+	l, err := net.Listen("tcp", g.config.Listen)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s is in use by another program: stop it, or choose another address with --listen", g.config.Listen)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%s may not be listened on by this user: choose a port above 1023 with --listen", g.config.Listen)
+	case err != nil:
+		return nil, fmt.Errorf("listening on %s: %w: choose another address with --listen", g.config.Listen, err)
+	}
+	return l, nil
+}
+
+// serve answers on l, and on the operator's socket, until ctx ends; then requests have drainTime to
+// end. It closes l. ready, if not nil, is called once with the URL when both accept.
+func (g *gateway) serve(ctx context.Context, l net.Listener, ready func(url string)) error {
+	defer l.Close()
+	if err := g.checkClock(ctx); err != nil {
+		return err
+	}
+	list, err := g.certificates()
+	if err != nil {
+		return err
+	}
+	door := certs.NewServer(certs.ServerOptions{
+		Certificates: list,
+		Authority:    g.authority,
+		Revoked:      g.revoked,
+		NextProtos:   []string{"http/1.1"}, // docs/decisions/0003-http-1-1-only.md
+		Now:          g.now,
+		Log:          g.log,
+	})
+	front, err := g.front()
+	if err != nil {
+		return err
+	}
+	socket, err := admin.Listen(g.dir)
+	switch {
+	case errors.Is(err, admin.ErrNoSocket):
+		g.log.Warn("operator's verbs need the gateway to be stopped", "error", err)
+	case err != nil:
+		return err
+	}
+	g.present(list)
+
+	// Tasks go on while requests end, and end before the last flush.
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var tasks sync.WaitGroup
+	for _, t := range g.tasks(front, door) {
+		tasks.Go(func() { t.loop(working, g.log) })
+	}
+	tasks.Go(func() { g.reloads(working, door) })
+	defer func() {
+		stop()
+		tasks.Wait()
+		g.flush(front)
+	}()
+
+	servers := map[*http.Server]net.Listener{front.HTTP(): tls.NewListener(l, door.TLSConfig())}
+	if socket != nil {
+		servers[g.admin.Server()] = socket
+	}
+	if ready != nil {
+		ready("https://" + g.address(l))
+	}
+	return serveAll(ctx, servers)
+}
+
+// serveAll runs servers until ctx ends or one of them fails, then lets requests end.
+func serveAll(ctx context.Context, servers map[*http.Server]net.Listener) error {
+	ended := make(chan error, len(servers))
+	for s, l := range servers {
+		go func() { ended <- s.Serve(l) }()
+	}
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-ended:
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	var all sync.WaitGroup
+	for s := range servers {
+		all.Go(func() {
+			if s.Shutdown(drain) != nil {
+				s.Close() // its time is over
+			}
+		})
+	}
+	all.Wait()
+	return failed
+}
+
+// front is the gateway as partners see it.
+func (g *gateway) front() (*server.Server, error) {
+	return server.New(server.Options{
+		URL:         g.url,
+		Registry:    g.registry,
+		Desk:        g.desk,
+		Doors:       g.doors,
+		Vault:       g.vault,
+		Authority:   g.authority,
+		Log:         g.log,
+		Now:         g.now,
+		Title:       g.config.Title,
+		Description: g.config.Description,
+		Contact:     g.config.Contact,
+		MaxContent:  g.config.MaxContentLength,
+		MaxInFlight: g.config.MaxInFlight,
+	})
+}
+
+// address is the public host with the port that is listened on.
+func (g *gateway) address(l net.Listener) string {
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil || port == "443" {
+		return g.url.Host
+	}
+	return net.JoinHostPort(g.url.Hostname(), port)
+}
+
+// checkClock refuses a clock that is far behind what the store has given already: objects would get
+// times that clients take for the future.
+func (g *gateway) checkClock(ctx context.Context) error {
+	last, err := g.store.Last(ctx)
+	if err != nil {
+		return err
+	}
+	now := g.now()
+	ahead := last.Time().Sub(now)
+	switch {
+	case last == 0 || ahead <= maxAhead:
+		return nil
+	case g.options.AcceptClock:
+		g.log.Warn("the newest date_added is ahead of the clock", "date_added", last, "ahead", ahead)
+		return nil
+	}
+	return fmt.Errorf("the newest date_added is %s, %s ahead of this machine's clock (%s): set the clock right, or serve with --accept-clock",
+		last, ahead.Round(time.Second), now.UTC().Format(time.RFC3339))
+}
+
+// task is background work: run each time that every has passed, within budget.
+type task struct {
+	name          string
+	every, budget time.Duration
+	run           func(ctx context.Context) error
+}
+
+// tasks is all background work of the gateway.
+func (g *gateway) tasks(front *server.Server, door *certs.Server) []task {
+	return []task{
+		{"sweep store", time.Second, 10 * time.Second, func(ctx context.Context) error { return g.store.Sweep(ctx, g.now()) }},
+		{"write what was refused", time.Second, 10 * time.Second, func(ctx context.Context) error { return front.Flush(ctx, g.now()) }},
+		{"renew certificates", time.Hour, time.Minute, func(context.Context) error { return g.renew(door) }},
+	}
+}
+
+// loop runs the task until ctx ends. An error is logged when it begins, not each time.
+func (t task) loop(ctx context.Context, log *slog.Logger) {
+	tick := time.NewTicker(t.every)
+	defer tick.Stop()
+	failing := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		within, cancel := context.WithTimeout(ctx, t.budget)
+		err := t.run(within)
+		cancel()
+		switch {
+		case err == nil || ctx.Err() != nil:
+			failing = ""
+		case err.Error() != failing:
+			failing = err.Error()
+			log.Error("background work", "task", t.name, "error", err)
+		}
+	}
+}
+
+// reloads reads the certificates again at each signal for it.
+func (g *gateway) reloads(ctx context.Context, door *certs.Server) {
+	ch := make(chan os.Signal, 1)
+	notifyReload(ch)
+	defer signal.Stop(ch)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ch:
+		}
+		if err := g.reload(door); err != nil {
+			g.log.Error("reading certificates again: the old ones stay", "error", err)
+		}
+	}
+}
+
+// flush writes what has been counted and not yet written.
+func (g *gateway) flush(front *server.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	// A minute ahead: what is counted of the minute that runs is written too.
+	if err := errors.Join(front.Flush(ctx, g.now().Add(time.Minute)), g.store.Sweep(ctx, g.now())); err != nil {
+		g.log.Error("writing what was counted", "error", err)
+	}
+}
