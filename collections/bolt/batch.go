@@ -1,0 +1,304 @@
+package bolt
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"liaison/auth"
+	"liaison/collections"
+	"liaison/stix"
+)
+
+// batch is one write transaction in the making: requests plan into it one after the other, each
+// seeing what the ones before it planned; then put writes it all. bbolt has no savepoints, so nothing
+// is written while a request may still fail.
+type batch struct {
+	s        *Store
+	tx       *bbolt.Tx
+	now      collections.Added
+	floor    collections.Added
+	ops      map[auth.OperationID]*operation
+	rows     []auth.Record
+	lines    []auth.Line
+	statuses []stored
+	expired  [][]byte // keys of expiry
+	drained  *spoolMark
+	last     collections.Added
+	clean    bool
+	raised   bool
+}
+
+func (s *Store) newBatch(tx *bbolt.Tx) *batch {
+	meta := tx.Bucket([]byte(bucketMeta))
+	return &batch{
+		s: s, tx: tx, now: collections.AddedAt(s.now()),
+		floor: collections.Added(numberOf(meta.Get([]byte(keyFloor)))),
+		last:  collections.Added(numberOf(meta.Get([]byte(keyLast)))),
+		ops:   map[auth.OperationID]*operation{},
+	}
+}
+
+// idle reports whether there is nothing to write.
+func (b *batch) idle() bool {
+	return len(b.lines) == 0 && len(b.expired) == 0 && b.drained == nil && !b.clean
+}
+
+// operation is one operation in a write transaction.
+type operation struct {
+	id     auth.OperationID
+	stored *bbolt.Bucket // nil: nothing is stored yet
+	index  *bbolt.Cursor
+	names  *bbolt.Bucket
+	last   collections.Added
+	given  bool // last has moved
+	number uint16
+	stacks map[auth.CollectionID]*stack
+	byNum  map[uint16]*stack
+	known  map[uint64][]*version // versions by the hash of their id, ascending by date_added
+	fresh  []*version            // whose entries are to be written
+}
+
+func (b *batch) operation(id auth.OperationID) *operation {
+	if op := b.ops[id]; op != nil {
+		return op
+	}
+	op := &operation{
+		id: id, stacks: map[auth.CollectionID]*stack{}, byNum: map[uint16]*stack{}, known: map[uint64][]*version{},
+	}
+	if op.stored = b.tx.Bucket(operationName(id)); op.stored != nil {
+		op.names = op.stored.Bucket([]byte(bucketNumbers))
+		op.last = collections.Added(numberOf(op.stored.Get([]byte(keyLast))))
+		if ix := op.stored.Bucket([]byte(bucketIndex)); ix != nil {
+			op.index = ix.Cursor()
+		}
+	}
+	op.number = highestNumber(op.names)
+	op.last = max(op.last, b.s.given[id]) // not lower than what a failed transaction may have shown
+	b.ops[id] = op
+	return op
+}
+
+// next gives the next date_added. DESIGN.md, law 2.
+func (b *batch) next(op *operation) collections.Added {
+	const second = collections.Added(1_000_000)
+	newest := max(op.last, b.floor)
+	if newest > b.now+second {
+		op.last = newest + 1
+	} else {
+		op.last = max(newest+20, b.now)
+	}
+	op.given = true
+	b.s.given[op.id] = op.last
+	b.last = max(b.last, op.last)
+	return op.last
+}
+
+// stack opens a collection, which gets a number when it has none.
+func (op *operation) stack(id auth.CollectionID) (*stack, error) {
+	if s := op.stacks[id]; s != nil {
+		return s, nil
+	}
+	var c *bbolt.Bucket
+	if op.stored != nil {
+		c = op.stored.Bucket(collectionName(id))
+	}
+	s, err := newStack(c, id)
+	if err != nil {
+		return nil, fmt.Errorf("opening collection %s: %w", id, err)
+	}
+	if s.number = collectionNumber(op.names, id); s.number == 0 {
+		op.number++
+		s.number, s.fresh = op.number, true
+	}
+	op.stacks[id], op.byNum[s.number] = s, s
+	return s, nil
+}
+
+func (op *operation) numbered(n uint16) (*stack, error) {
+	if s := op.byNum[n]; s != nil {
+		return s, nil
+	}
+	id := collectionNumbered(op.names, n)
+	if id == "" {
+		return nil, fmt.Errorf("collection number %d: %w", n, errDamaged)
+	}
+	return op.stack(id)
+}
+
+// versions gives all versions of an id, ascending by date_added, deleted ones too.
+func (op *operation) versions(hash uint64, id stix.ID) ([]*version, error) {
+	list, ok := op.known[hash]
+	if !ok {
+		var err error
+		if list, err = op.load(hash); err != nil {
+			return nil, err
+		}
+		op.known[hash] = list
+	}
+	for i, v := range list {
+		if v.ID != id { // another id with the same hash
+			return slices.DeleteFunc(slices.Clone(list[i:]), func(v *version) bool { return v.ID != id }), nil
+		}
+	}
+	return list, nil
+}
+
+func (op *operation) load(hash uint64) ([]*version, error) {
+	if op.index == nil {
+		return nil, nil
+	}
+	var list []*version
+	prefix := hashKey(hash)
+	for k, b := op.index.Seek(prefix[:]); len(k) == 16 && [8]byte(k) == prefix; k, b = op.index.Next() {
+		e, err := readEntry(b)
+		if err != nil {
+			return nil, err
+		}
+		numbers := append(slices.Clone(e.in), e.gone...)
+		if len(numbers) == 0 {
+			return nil, errDamaged
+		}
+		s, err := op.numbered(numbers[0])
+		if err != nil {
+			return nil, err
+		}
+		v, at, err := s.find(keyAdded(k[8:]))
+		if err != nil {
+			return nil, err
+		}
+		v.hash, v.digest, v.defines, v.in, v.gone = hash, e.digest, e.defines, e.in, e.gone
+		v.spots = append(v.spots, at)
+		list = append(list, v)
+	}
+	return list, nil
+}
+
+// spot gives where a version is in a collection that it is in.
+func (v *version) spot(s *stack) (spot, error) {
+	for _, at := range v.spots {
+		if at.number == s.number {
+			return at, nil
+		}
+	}
+	_, at, err := s.find(v.Added)
+	if err == nil {
+		v.spots = append(v.spots, at)
+	}
+	return at, err
+}
+
+func (v *version) placed(n uint16) bool {
+	return slices.ContainsFunc(v.spots, func(at spot) bool { return at.number == n })
+}
+
+// write marks a version's entry as one to be written.
+func (op *operation) write(v *version) {
+	if !v.fresh {
+		v.fresh = true
+		op.fresh = append(op.fresh, v)
+	}
+}
+
+// put writes everything that was planned.
+func (b *batch) put() error {
+	for _, id := range slices.Sorted(maps.Keys(b.ops)) {
+		if err := b.ops[id].put(b.tx); err != nil {
+			return fmt.Errorf("writing operation %s: %w", id, err)
+		}
+	}
+	registry := b.tx.Bucket([]byte(bucketRegistry))
+	for _, r := range b.rows {
+		var err error
+		if k := registryKey(r); r.Value == nil {
+			err = registry.Delete(k)
+		} else {
+			err = registry.Put(k, r.Value)
+		}
+		if err != nil {
+			return fmt.Errorf("writing the registry: %w", err)
+		}
+	}
+	if err := b.putStatuses(); err != nil {
+		return fmt.Errorf("writing statuses: %w", err)
+	}
+	if err := b.putLines(); err != nil {
+		return fmt.Errorf("writing the journal: %w", err)
+	}
+	return b.putMeta()
+}
+
+func registryKey(r auth.Record) []byte { return []byte(r.Table + "\x00" + r.Key) }
+
+func (b *batch) putMeta() error {
+	meta := b.tx.Bucket([]byte(bucketMeta))
+	put := func(key string, v []byte) error { return meta.Put([]byte(key), v) }
+	err := put(keyLast, number(int64(b.last)))
+	if err == nil && b.raised {
+		err = put(keyFloor, number(int64(b.floor)))
+	}
+	if err == nil && b.drained != nil {
+		err = put(keySpool, b.drained.bytes())
+	}
+	if err == nil && b.clean {
+		err = put(keyClean, []byte{1})
+	}
+	return err
+}
+
+func (op *operation) put(tx *bbolt.Tx) error {
+	dirty := slices.SortedFunc(maps.Values(op.stacks), func(a, b *stack) int { return cmp.Compare(a.number, b.number) })
+	dirty = slices.DeleteFunc(dirty, func(s *stack) bool { return !s.dirty })
+	if len(dirty) == 0 && !op.given {
+		return nil
+	}
+	o, err := tx.CreateBucketIfNotExists(operationName(op.id))
+	if err != nil {
+		return err
+	}
+	if err := o.Put([]byte(keyLast), number(int64(op.last))); err != nil {
+		return err
+	}
+	names, err := o.CreateBucketIfNotExists([]byte(bucketNumbers))
+	if err != nil {
+		return err
+	}
+	for _, s := range dirty {
+		if s.fresh {
+			if err := putNumber(names, s.id, s.number); err != nil {
+				return err
+			}
+		}
+		if err := s.put(o); err != nil {
+			return fmt.Errorf("collection %s: %w", s.id, err)
+		}
+	}
+	index, err := o.CreateBucketIfNotExists([]byte(bucketIndex))
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(op.fresh, func(a, b *version) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.Added, b.Added)) })
+	for _, v := range op.fresh {
+		if err := index.Put(v.entryKey(), v.writeEntry()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// line adds a line to the journal. what is plain data.
+func (b *batch) line(a auth.Actor, k string, what any) {
+	b.lines = append(b.lines, auth.NewLine(b.now.Time(), a, k, what))
+}
+
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain data
+	}
+	return b
+}

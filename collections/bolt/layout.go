@@ -1,0 +1,100 @@
+package bolt
+
+import (
+	"encoding/binary"
+
+	"liaison/auth"
+	"liaison/collections"
+)
+
+// What is stored. Numbers are big-endian in keys and little-endian in values; µs is a date_added.
+//
+//	bucket          key                       value
+//	meta            "schema"                  8 bytes: the version of this drawing
+//	                "store"                   the store's random id, text
+//	                "created"                 8 bytes: µs
+//	                "last"                    8 bytes: the highest date_added ever given
+//	                "floor"                   8 bytes: none at or below is given any more
+//	                "journal"                 8 bytes size, 32 bytes root hash
+//	                "checkpoint"              the signed note over the two
+//	                "spool"                   8 bytes generation, 8 bytes drained of journal.spool
+//	                "clean"                   1 byte: 1 after a clean stop, 0 while open
+//	registry        TABLE 0 KEY               JSON of the row
+//	status          status id                 JSON, see status.go
+//	expiry          received µs, status id    nothing
+//	journal         sequence number           the line, canonical JSON
+//	hash            index of tlog             32 bytes: the stored hashes of sumdb/tlog
+//	o OPERATION     a bucket for each operation:
+//	  "last"                                  8 bytes: the highest date_added given here
+//	  ix            id hash, µs               one object version wherever it is, see index.go
+//	  n             "c" COLLECTION            2 bytes: its number in this operation
+//	                "C" number                the collection's id
+//	  c COLLECTION  a bucket for each collection:
+//	    s           last µs of a segment      its objects' bytes, see segment.go
+//	    m           last µs of a segment      its objects' facts, which outlive the bytes, see facts.go
+//	    t           TRACK, last µs            bits of the segment's objects, see track.go
+//	    "w"                                   the newest segment while it is small: all of the above
+//
+// A segment is a run of object versions of one collection in the order of date_added, about 64 KiB of
+// bytes. Its key is its last date_added, so that a seek for what comes after a position lands in the
+// right one. Object i of a segment is bit i of each of its tracks. The newest segment of a collection
+// stays in "w" and is rewritten whole until it has 16 KiB, so that publishing single objects neither
+// makes a segment for each nor touches twenty pages; from then on it never changes but for deletions
+// and for bits of what has been superseded.
+const schema = 1
+
+// Top-level buckets and the keys of meta.
+const (
+	bucketMeta     = "meta"
+	bucketRegistry = "registry"
+	bucketStatus   = "status"
+	bucketExpiry   = "expiry"
+	bucketJournal  = "journal"
+	bucketHash     = "hash"
+
+	keySchema     = "schema"
+	keyStore      = "store"
+	keyCreated    = "created"
+	keyLast       = "last"
+	keyFloor      = "floor"
+	keyJournal    = "journal"
+	keyCheckpoint = "checkpoint"
+	keySpool      = "spool"
+	keyClean      = "clean"
+)
+
+// Inside an operation and inside a collection.
+const (
+	bucketIndex    = "ix"
+	bucketNumbers  = "n"
+	bucketSegments = "s"
+	bucketFacts    = "m"
+	bucketTracks   = "t"
+	keyTail        = "w"
+)
+
+// Sizes of segments. A page of the file holds four segments of the smallest size.
+const (
+	segmentBytes   = 64 << 10 // an object that does not fit begins the next segment
+	segmentObjects = 1024
+	tailBytes      = 16 << 10 // from here on the newest segment is closed
+)
+
+func operationName(op auth.OperationID) []byte { return []byte("o" + string(op)) }
+
+func collectionName(c auth.CollectionID) []byte { return []byte("c" + string(c)) }
+
+// addedKey is a date_added as a key.
+func addedKey(a collections.Added) []byte { return binary.BigEndian.AppendUint64(nil, uint64(a)) }
+
+func keyAdded(k []byte) collections.Added { return collections.Added(binary.BigEndian.Uint64(k)) }
+
+func number(n int64) []byte { return binary.LittleEndian.AppendUint64(nil, uint64(n)) }
+
+// numberOf reads what number wrote; 0 for nothing.
+func numberOf(v []byte) int64 {
+	if len(v) < 8 {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint64(v))
+}

@@ -1,0 +1,312 @@
+package bolt
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"liaison/auth"
+	"liaison/collections"
+	"liaison/stix"
+)
+
+// maxNames bounds the ids that a journal line lists; the line has their count.
+const maxNames = 100
+
+// publication is a publication on its way through the committer.
+type publication struct {
+	collections.Publication
+	hashes []uint64 // of the items' ids
+}
+
+// check refuses what no store could keep.
+func (p *publication) check() error {
+	if p.Publisher == "" || p.Place.Operation == "" || p.Status == "" {
+		return fmt.Errorf("%w: a publication needs a status id, an operation and a publisher", collections.ErrInvalid)
+	}
+	for i := range p.Items {
+		it := &p.Items[i]
+		switch {
+		case len(it.To) == 0:
+			return fmt.Errorf("%w: item %s goes to no collection", collections.ErrInvalid, it.ID)
+		case len(it.Raw) == 0:
+			return fmt.Errorf("%w: item %s has no bytes", collections.ErrInvalid, it.ID)
+		case it.Spec != "2.0" && it.Spec != "2.1":
+			return fmt.Errorf("%w: item %s has spec version %q, want 2.0 or 2.1", collections.ErrInvalid, it.ID, it.Spec)
+		case it.ID == "" || it.Type == "" || len(it.Type) > 250 || strings.IndexByte(it.Type, 0) >= 0:
+			return fmt.Errorf("%w: item %q has type %q", collections.ErrInvalid, it.ID, it.Type)
+		}
+	}
+	return nil
+}
+
+// verdict is what the plan made of one item.
+type verdict struct {
+	item *collections.Item
+	hash uint64
+	new  *version // nil: a failure or a duplicate
+	to   []*stack // where it is new
+}
+
+// publish plans a publication. After an error nothing of it is in the batch.
+func (b *batch) publish(p *publication) (collections.Status, error) {
+	if p.Still != nil {
+		if err := p.Still(); err != nil {
+			return collections.Status{}, err
+		}
+	}
+	op := b.operation(p.Place.Operation)
+	t := tally{Status: collections.Status{
+		ID: p.Status, Operation: p.Place.Operation, Publisher: p.Publisher, Received: p.Received,
+		Failure: p.Failed, Failures: slices.Clone(p.Failures[:min(len(p.Failures), collections.MaxDetails)]),
+	}}
+	verdicts := make([]verdict, 0, len(p.Items))
+	for i := range p.Items {
+		v, err := b.judge(op, p, i, &t)
+		if err != nil {
+			op.forget(verdicts)
+			return collections.Status{}, fmt.Errorf("publishing %s: %w", p.Items[i].ID, err)
+		}
+		if v.new != nil {
+			verdicts = append(verdicts, v)
+		}
+	}
+	for i := range verdicts {
+		op.place(&verdicts[i])
+	}
+	b.record(p, &t)
+	return t.Status, nil
+}
+
+// judge decides about one item: ownership, duplicates, conflicts. What it finds is noted in t.
+func (b *batch) judge(op *operation, p *publication, i int, t *tally) (verdict, error) {
+	it := &p.Items[i]
+	v := verdict{item: it, hash: p.hashes[i]}
+	known, err := op.versions(v.hash, it.ID)
+	if err != nil {
+		return v, err
+	}
+	if !it.Shared && len(known) > 0 && known[0].Publisher != p.Publisher {
+		t.refuse(p, it)
+		return v, nil
+	}
+	held := map[uint16]*version(nil) // collections that have it, and as what
+	for _, k := range known {
+		if k.Publisher != p.Publisher || len(k.in) == 0 {
+			continue
+		}
+		same := k.digest == digest(it.Digest[:16])
+		switch {
+		case it.Version.At.Set && k.Version.At.Compare(it.Version.At) == 0 && !same:
+			t.fail(p, it, "this version was published before with other content: give changed content a later modified")
+			return v, nil
+		case same && k.versioned == it.Version.At.Set && (!k.versioned || k.Version.At.Compare(it.Version.At) == 0):
+			if held == nil {
+				held = map[uint16]*version{}
+			}
+			for _, n := range k.in {
+				held[n] = k
+			}
+		}
+	}
+	var there *version
+	for _, c := range it.To {
+		s, err := op.stack(c)
+		if err != nil {
+			return v, err
+		}
+		t.reach(c)
+		if k := held[s.number]; k != nil {
+			there = cmp.Or(there, k)
+			continue
+		}
+		for _, k := range known { // where its other versions are; what this publication brings has no place yet
+			if slices.Contains(k.in, s.number) && len(k.spots) > 0 {
+				if _, err := k.spot(s); err != nil {
+					return v, err
+				}
+			}
+		}
+		v.to = append(v.to, s)
+	}
+	if len(v.to) == 0 {
+		t.repeat(it, there)
+		return v, nil
+	}
+	b.admit(op, p, &v)
+	t.add(it, v.new)
+	return v, nil
+}
+
+// admit makes a version of an item.
+func (b *batch) admit(op *operation, p *publication, v *verdict) {
+	it := v.item
+	n := &version{
+		Fact: collections.Fact{
+			ID: it.ID, Type: it.Type, Spec: it.Spec, Version: it.Version, Added: b.next(op),
+			Publisher: p.Publisher, Level: it.Level, Named: it.Named,
+		},
+		versioned: it.Version.At.Set, shared: it.Shared, present: true,
+		hash: v.hash, digest: digest(it.Digest[:16]), defines: it.Defines,
+	}
+	if !n.versioned {
+		n.Version = addedVersion(n.Added)
+	}
+	for _, s := range v.to {
+		n.in = append(n.in, s.number)
+	}
+	v.new = n
+	op.known[v.hash] = append(op.known[v.hash], n)
+}
+
+// forget undoes judge for a publication that fails.
+func (op *operation) forget(list []verdict) {
+	for _, v := range slices.Backward(list) {
+		all := op.known[v.hash]
+		op.known[v.hash] = all[:len(all)-1]
+	}
+}
+
+// place puts an admitted version into its collections. It cannot fail.
+func (op *operation) place(v *verdict) {
+	for _, s := range v.to {
+		at := s.add(v.new, v.item.Raw)
+		v.new.spots = append(v.new.spots, at)
+		others := op.placed(v.hash, v.item.ID, s, v.new)
+		if len(others) == 0 {
+			s.show(v.new, at)
+			continue
+		}
+		list := append(others, v.new)
+		before, after := make([]bool, len(list)), make([]bool, len(list))
+		for i := range list {
+			before[i], after[i] = i < len(others), true
+		}
+		s.turn(list, before, after)
+	}
+	op.write(v.new)
+}
+
+// placed gives the versions of an id that are in a collection, but for one, ascending by date_added.
+func (op *operation) placed(hash uint64, id stix.ID, s *stack, but *version) []*version {
+	var list []*version
+	for _, k := range op.known[hash] {
+		if k != but && k.ID == id && slices.Contains(k.in, s.number) && k.placed(s.number) {
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+// turn writes the difference between two states of the versions of one object.
+func (s *stack) turn(list []*version, before, after []bool) {
+	turn(list, before, after, func(t track, i int) {
+		for _, at := range list[i].spots {
+			if at.number == s.number {
+				s.flip(t, at)
+			}
+		}
+	})
+}
+
+// tally is a status while its publication is planned.
+type tally struct {
+	collections.Status
+	refused int
+	ids     []stix.ID // of those, at most maxNames
+	reached []auth.CollectionID
+	told    []told
+}
+
+func (t *tally) reach(c auth.CollectionID) {
+	if !slices.Contains(t.reached, c) {
+		t.reached = append(t.reached, c)
+	}
+}
+
+func (t *tally) fail(p *publication, it *collections.Item, why string) {
+	t.Failure++
+	if len(t.Failures) < collections.MaxDetails {
+		v := it.Version.Text
+		if v == "" { // a detail must have a version. TAXII 2.1 section 4.3.1
+			v = collections.AddedAt(p.Received).String()
+		}
+		t.Failures = append(t.Failures, collections.Detail{ID: string(it.ID), Version: v, Message: why})
+	}
+}
+
+func (t *tally) refuse(p *publication, it *collections.Item) {
+	t.fail(p, it, "another partner published this id first and owns it: publish under an id of your own")
+	if t.refused++; len(t.ids) < maxNames {
+		t.ids = append(t.ids, it.ID)
+	}
+}
+
+func (t *tally) repeat(it *collections.Item, there *version) {
+	t.Duplicate++
+	t.succeed(it, there.Version.Text, true)
+}
+
+func (t *tally) add(it *collections.Item, v *version) {
+	t.First, t.Last = cmp.Or(t.First, v.Added), v.Added
+	t.succeed(it, v.Version.Text, false)
+}
+
+func (t *tally) succeed(it *collections.Item, version string, duplicate bool) {
+	if len(t.Successes) < collections.MaxDetails {
+		d := collections.Detail{ID: string(it.ID), Version: version, Message: it.Message}
+		t.Successes = append(t.Successes, d)
+		if !duplicate { // the rest is in the facts
+			d.ID, d.Version = "", ""
+		}
+		if duplicate || d.Message != "" {
+			t.told = append(t.told, told{At: t.Success, Detail: d})
+		}
+	}
+	t.Success++
+}
+
+type publishLine struct {
+	Status      collections.StatusID `json:"status"`
+	Operation   auth.OperationID     `json:"operation"`
+	Collection  auth.CollectionID    `json:"collection"`
+	Publisher   auth.PartnerID       `json:"publisher"`
+	Address     string               `json:"address,omitempty"`
+	Total       int                  `json:"total"`
+	Success     int                  `json:"success"`
+	Failure     int                  `json:"failure"`
+	Duplicate   int                  `json:"duplicate"`
+	First       string               `json:"first,omitempty"`
+	Last        string               `json:"last,omitempty"`
+	Collections []auth.CollectionID  `json:"collections,omitempty"`
+}
+
+type refusedLine struct {
+	Status     collections.StatusID `json:"status"`
+	Operation  auth.OperationID     `json:"operation"`
+	Collection auth.CollectionID    `json:"collection"`
+	Publisher  auth.PartnerID       `json:"publisher"`
+	IDs        []stix.ID            `json:"ids"`
+	Count      int                  `json:"count"`
+}
+
+// record notes the status and the journal lines of a publication.
+func (b *batch) record(p *publication, t *tally) {
+	slices.Sort(t.reached)
+	b.statuses = append(b.statuses, storedStatus(t))
+	l := publishLine{
+		Status: p.Status, Operation: p.Place.Operation, Collection: p.Place.Collection, Publisher: p.Publisher,
+		Address: p.Address, Total: t.Success + t.Failure, Success: t.Success, Failure: t.Failure,
+		Duplicate: t.Duplicate, Collections: t.reached,
+	}
+	if t.First != 0 {
+		l.First, l.Last = t.First.String(), t.Last.String()
+	}
+	b.line(p.Actor, "publish", l)
+	if t.refused > 0 {
+		b.line(p.Actor, "ownership.refused", refusedLine{
+			p.Status, p.Place.Operation, p.Place.Collection, p.Publisher, t.ids, t.refused,
+		})
+	}
+}

@@ -1,0 +1,170 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"go.etcd.io/bbolt"
+
+	"liaison/auth"
+	"liaison/collections"
+	"liaison/stix"
+)
+
+// Objects implements collections.Store. Each Next copies what the page takes from one segment, in a
+// read transaction of its own.
+func (s *Store) Objects(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error) {
+	var p *plan
+	err := s.view(ctx, func(tx *bbolt.Tx) (err error) {
+		p, err = planned(tx, s.id, v, at, q, true)
+		return err
+	})
+	if err != nil {
+		return collections.Page{}, fmt.Errorf("planning a page of %s: %w", at.Collection, err)
+	}
+	picks := p.picks
+	next := func(dst []byte) ([]byte, error) {
+		if len(picks) == 0 {
+			return dst, io.EOF
+		}
+		err := s.view(ctx, func(tx *bbolt.Tx) error {
+			shelf, err := openShelf(tx, at)
+			if err != nil {
+				return err
+			}
+			o, err := shelf.bytesAt(picks[0].key)
+			if err != nil {
+				return err
+			}
+			dst = o.append(dst, picks[0].set)
+			return nil
+		})
+		if err != nil {
+			return dst, fmt.Errorf("reading a page of %s: %w", at.Collection, err)
+		}
+		picks = picks[1:]
+		return dst, nil
+	}
+	return collections.Page{Count: p.count, First: p.first, Last: p.last, More: p.more, Next: next}, nil
+}
+
+func planned(tx *bbolt.Tx, store string, v auth.View, at collections.Place, q collections.Query, sized bool) (*plan, error) {
+	shelf, err := openShelf(tx, at)
+	if err != nil {
+		return nil, err
+	}
+	return shelf.plan(store, v, q, sized)
+}
+
+// Facts implements collections.Store.
+func (s *Store) Facts(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (list []collections.Fact, more bool, err error) {
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		shelf, err := openShelf(tx, at)
+		if err != nil {
+			return err
+		}
+		p, err := shelf.plan(s.id, v, q, false)
+		if err != nil {
+			return err
+		}
+		if p.count > 0 {
+			list = make([]collections.Fact, 0, p.count)
+		}
+		more = p.more
+		for _, k := range p.picks {
+			_, f, ok, err := shelf.factsAt(k.key)
+			if err != nil || !ok {
+				return orDamaged(err)
+			}
+			for i, j := range k.set.runs() {
+				for ; i < j; i++ {
+					o, err := f.version(min(i, f.n-1))
+					if err != nil {
+						return err
+					}
+					list = append(list, o.Fact)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("listing %s: %w", at.Collection, err)
+	}
+	return list, more, nil
+}
+
+// Known implements collections.Store.
+func (s *Store) Known(ctx context.Context, v auth.View, at collections.Place, id stix.ID) (bool, error) {
+	known := false
+	err := s.view(ctx, func(tx *bbolt.Tx) error {
+		shelf, err := openShelf(tx, at)
+		if err != nil {
+			return err
+		}
+		list, _, err := shelf.find(s.id, id)
+		for _, o := range list {
+			known = known || v.Shows(o.object())
+		}
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("looking %s up: %w", id, err)
+	}
+	return known, nil
+}
+
+// Definitions implements collections.Store: of several definitions under one id the strictest counts.
+func (s *Store) Definitions(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID) (map[stix.ID]stix.Level, error) {
+	return s.strictest(ctx, op, publisher, ids, func(e entry, _ *version) (stix.Level, bool) {
+		return e.defines, e.defines != stix.Unmarked
+	})
+}
+
+// Levels implements collections.Store.
+func (s *Store) Levels(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID) (map[stix.ID]stix.Level, error) {
+	return s.strictest(ctx, op, publisher, ids, func(_ entry, v *version) (stix.Level, bool) { return v.Level, true })
+}
+
+// strictest joins a level of the present versions that a publisher has of each id.
+func (s *Store) strictest(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID,
+	level func(entry, *version) (stix.Level, bool),
+) (map[stix.ID]stix.Level, error) {
+	levels := map[stix.ID]stix.Level{}
+	const atOnce = 1000 // ids looked up in one transaction
+	for len(ids) > 0 {
+		now := ids[:min(atOnce, len(ids))]
+		ids = ids[len(now):]
+		err := s.view(ctx, func(tx *bbolt.Tx) error {
+			o := openOperation(tx, op)
+			if o == nil {
+				return nil
+			}
+			for _, id := range now {
+				err := o.present(s.id, id, func(e entry, v *version) {
+					if l, ok := level(e, v); ok && v.Publisher == publisher {
+						levels[id] = levels[id].Join(l)
+					}
+				})
+				if err != nil {
+					return fmt.Errorf("looking %s up: %w", id, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return levels, nil
+}
+
+// Last implements collections.Store.
+func (s *Store) Last(ctx context.Context) (last collections.Added, err error) {
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		last = collections.Added(numberOf(tx.Bucket([]byte(bucketMeta)).Get([]byte(keyLast))))
+		return nil
+	})
+	return last, err
+}

@@ -1,0 +1,144 @@
+package bolt
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"liaison/collections"
+	"liaison/stix"
+)
+
+// shelf is one collection as a transaction finds it. A shelf without buckets is an empty one.
+type shelf struct {
+	index    *bbolt.Bucket // of the operation
+	number   uint16        // the collection's in the operation; 0: it has none
+	segments *bbolt.Bucket
+	facts    *bbolt.Bucket
+	tracks   *bbolt.Bucket
+	tail     *tail // nil: every segment is full
+}
+
+// shelf opens a collection for reading.
+func openShelf(tx *bbolt.Tx, at collections.Place) (*shelf, error) {
+	s := &shelf{}
+	op := tx.Bucket(operationName(at.Operation))
+	if op == nil {
+		return s, nil
+	}
+	c := op.Bucket(collectionName(at.Collection))
+	if c == nil {
+		return s, nil
+	}
+	s.index = op.Bucket([]byte(bucketIndex))
+	s.number = collectionNumber(op.Bucket([]byte(bucketNumbers)), at.Collection)
+	return s, s.open(c)
+}
+
+func (s *shelf) open(c *bbolt.Bucket) error {
+	s.segments = c.Bucket([]byte(bucketSegments))
+	s.facts = c.Bucket([]byte(bucketFacts))
+	s.tracks = c.Bucket([]byte(bucketTracks))
+	if b := c.Get([]byte(keyTail)); b != nil {
+		t, err := readTail(b)
+		if err != nil {
+			return fmt.Errorf("reading the newest segment: %w", err)
+		}
+		s.tail = t
+	}
+	return nil
+}
+
+// factsAt gives the facts of the segment that a date_added belongs to: the first whose key is not
+// before it. ok is false after the last one.
+func (s *shelf) factsAt(a collections.Added) (key collections.Added, f *facts, ok bool, err error) {
+	if s.facts != nil {
+		if k, v := s.facts.Cursor().Seek(addedKey(a)); k != nil {
+			f, err := readFacts(v)
+			if err != nil {
+				return 0, nil, false, fmt.Errorf("reading facts of segment %s: %w", keyAdded(k), err)
+			}
+			return keyAdded(k), &f, true, nil
+		}
+	}
+	if s.tail != nil && s.tail.key() >= a {
+		return s.tail.key(), &s.tail.facts, true, nil
+	}
+	return 0, nil, false, nil
+}
+
+// bytesAt gives the bytes of the segment that a date_added belongs to.
+func (s *shelf) bytesAt(a collections.Added) (objects, error) {
+	if s.segments != nil {
+		if k, v := s.segments.Cursor().Seek(addedKey(a)); k != nil {
+			return readObjects(v)
+		}
+	}
+	if s.tail != nil && s.tail.key() >= a {
+		return readObjects(s.tail.bytes)
+	}
+	return objects{}, fmt.Errorf("segment of %s is missing: %w", a, errDamaged)
+}
+
+// found is an object version and where it is.
+type found struct {
+	*version
+	key collections.Added // of its segment
+	pos int
+}
+
+// find gives the versions of an object that are in the collection, ascending by date_added.
+func (s *shelf) find(store string, id stix.ID) ([]*version, []found, error) {
+	var list []*version
+	var places []found
+	if s.index == nil || s.number == 0 {
+		return nil, nil, nil
+	}
+	prefix := hashKey(hashID(store, id))
+	c := s.index.Cursor()
+	for k, v := c.Seek(prefix[:]); len(k) == 16 && [8]byte(k) == prefix; k, v = c.Next() {
+		e, err := readEntry(v)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !slices.Contains(e.in, s.number) {
+			continue
+		}
+		added := keyAdded(k[8:])
+		key, f, ok, err := s.factsAt(added)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !ok {
+			return nil, nil, fmt.Errorf("object version of %s: %w", added, errDamaged)
+		}
+		pos, ok := f.at(added)
+		if !ok {
+			return nil, nil, fmt.Errorf("object version of %s: %w", added, errDamaged)
+		}
+		if same, err := f.is(pos, id); err != nil || !same {
+			if err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		o, err := f.version(pos)
+		if err != nil {
+			return nil, nil, err
+		}
+		if o.present {
+			list = append(list, o)
+			places = append(places, found{o, key, pos})
+		}
+	}
+	return list, places, nil
+}
+
+// placed gives the places of the chosen versions.
+func placed(places []found, chosen []*version) []found {
+	return slices.DeleteFunc(places, func(f found) bool { return !slices.Contains(chosen, f.version) })
+}
+
+func byAdded(a, b found) int { return cmp.Compare(a.Added, b.Added) }

@@ -1,0 +1,128 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"liaison/auth"
+	"liaison/collections"
+)
+
+// errNoMemory is what mapping more than a limit of address space gives.
+const errNoMemory = syscall.ENOMEM
+
+// Publish implements collections.Store.
+func (s *Store) Publish(ctx context.Context, p collections.Publication) (collections.Status, error) {
+	w := publication{Publication: p, hashes: make([]uint64, len(p.Items))}
+	if err := w.check(); err != nil {
+		return collections.Status{}, err
+	}
+	r := &request{ctx: ctx, asks: true}
+	for i := range p.Items {
+		w.hashes[i] = hashID(s.id, p.Items[i].ID)
+		r.size += (len(p.Items[i].Raw) + 256) * len(p.Items[i].To)
+	}
+	var st collections.Status
+	r.plan = func(b *batch) (err error) {
+		st, err = b.publish(&w)
+		return err
+	}
+	if err := s.do(r); err != nil {
+		return collections.Status{}, err
+	}
+	return st, nil
+}
+
+// Delete implements collections.Store. The zero value of d.Versions is all of them.
+func (s *Store) Delete(ctx context.Context, d collections.Deletion) (int, error) {
+	n := 0
+	err := s.do(&request{ctx: ctx, asks: true, plan: func(b *batch) (err error) {
+		n, err = b.delete(&d)
+		return err
+	}})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// Apply implements collections.Store.
+func (s *Store) Apply(ctx context.Context, rows []auth.Record, lines []auth.Line, done func()) error {
+	if len(lines) == 0 {
+		return fmt.Errorf("%w: no change without its journal line", collections.ErrInvalid)
+	}
+	size := 0
+	for _, r := range rows {
+		if r.Table == "" || r.Key == "" || strings.IndexByte(r.Table, 0) >= 0 {
+			return fmt.Errorf("%w: registry row %q of table %q", collections.ErrInvalid, r.Key, r.Table)
+		}
+		size += len(r.Value)
+	}
+	for _, l := range lines {
+		if err := checkLine(l); err != nil {
+			return err
+		}
+	}
+	return s.do(&request{ctx: ctx, size: size, after: done, plan: func(b *batch) error {
+		b.rows = append(b.rows, rows...)
+		b.lines = append(b.lines, lines...)
+		return nil
+	}})
+}
+
+// Raise implements collections.Store.
+func (s *Store) Raise(ctx context.Context, floor collections.Added, l auth.Line) error {
+	if err := checkLine(l); err != nil {
+		return err
+	}
+	return s.do(&request{ctx: ctx, plan: func(b *batch) error {
+		b.floor, b.raised = max(b.floor, floor), true
+		b.lines = append(b.lines, l)
+		return nil
+	}})
+}
+
+// Sweep implements collections.Store.
+func (s *Store) Sweep(ctx context.Context, now time.Time) error {
+	return s.do(&request{ctx: ctx, plan: func(b *batch) error { return b.sweep(now) }})
+}
+
+// Served implements collections.Store. After a crash of the machine the lines of the last 50 ms may be
+// missing; the next Open says so in the journal.
+func (s *Store) Served(ctx context.Context, l auth.Line) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := checkLine(l); err != nil {
+		return err
+	}
+	switch err := s.spool.append(l); {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrClosed):
+		return errClosed()
+	default:
+		return failure(fmt.Errorf("recording a read: %w", err))
+	}
+}
+
+// checkLine refuses a line that could not be read back from the journal.
+func checkLine(l auth.Line) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // Canonical panics on what is no line
+			err = fmt.Errorf("%w: %v", collections.ErrInvalid, r)
+		}
+	}()
+	if _, _, err := auth.ParseLine(l.Canonical(0)); err != nil {
+		return err
+	}
+	return nil
+}
+
+// cutKey takes the key of a registry row apart.
+func cutKey(k []byte) (table, key string, ok bool) { return strings.Cut(string(k), "\x00") }
