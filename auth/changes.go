@@ -267,7 +267,7 @@ func (c DropGrant) Apply(t *Tables, _ time.Time) (Effect, error) {
 		return Effect{}, fmt.Errorf("%w: grant of %q on collection %s: \"liaison partner show %s\" lists its grants",
 			ErrNotFound, c.Partner, c.Collection, c.Partner)
 	}
-	delete(t.Grants[c.Partner], c.Collection)
+	t.dropGrant(c.Partner, c.Collection)
 	return Effect{[]Record{{Table: grantTable, Key: old.key()}}, "grant.drop", struct {
 		Partner    PartnerID    `json:"partner"`
 		Operation  OperationID  `json:"operation"`

@@ -65,25 +65,18 @@ func NewTables() *Tables {
 	}
 }
 
-// Clone makes a copy that can be changed without touching t.
+// Clone makes a copy that can be changed without touching t. What lies in the maps is shared, and
+// never written: a change puts another value, with slices and a map of grants of its own.
 func (t *Tables) Clone() *Tables {
-	n := &Tables{
+	return &Tables{
 		Partners:     maps.Clone(t.Partners),
 		Clients:      maps.Clone(t.Clients),
-		Grants:       make(map[PartnerID]map[CollectionID]Grant, len(t.Grants)),
+		Grants:       maps.Clone(t.Grants),
 		Invitations:  maps.Clone(t.Invitations),
 		secrets:      maps.Clone(t.secrets),
 		fingerprints: maps.Clone(t.fingerprints),
 		serials:      maps.Clone(t.serials),
 	}
-	for id, c := range n.Clients {
-		c.Secrets, c.Certificates = slices.Clone(c.Secrets), slices.Clone(c.Certificates)
-		n.Clients[id] = c
-	}
-	for p, grants := range t.Grants {
-		n.Grants[p] = maps.Clone(grants)
-	}
-	return n
 }
 
 // Load puts a stored row in place; ok is false for a table that is not auth's. An unreadable row is
@@ -148,7 +141,7 @@ func (t *Tables) loadClient(r Record) error {
 func (t *Tables) loadGrant(r Record) error {
 	if r.Value == nil {
 		p, c, _ := strings.Cut(r.Key, "/")
-		delete(t.Grants[PartnerID(p)], CollectionID(c))
+		t.dropGrant(PartnerID(p), CollectionID(c))
 		return nil
 	}
 	var g Grant
@@ -187,6 +180,9 @@ func (t *Tables) putPartner(p Partner) Record {
 
 func (t *Tables) putClient(c Client) Record {
 	t.unindex(c.ID)
+	if len(c.Secrets) == 0 { // as it will be read again
+		c.Secrets = nil
+	}
 	t.Clients[c.ID] = c
 	for _, s := range c.Secrets {
 		t.secrets[s.ref()] = c.ID
@@ -209,11 +205,23 @@ func (t *Tables) unindex(id ClientID) {
 }
 
 func (t *Tables) putGrant(g Grant) Record {
-	if t.Grants[g.Partner] == nil {
-		t.Grants[g.Partner] = map[CollectionID]Grant{}
+	grants := maps.Clone(t.Grants[g.Partner])
+	if grants == nil {
+		grants = map[CollectionID]Grant{}
 	}
-	t.Grants[g.Partner][g.Collection] = g
+	grants[g.Collection] = g
+	t.Grants[g.Partner] = grants
 	return row(grantTable, g.key(), g)
+}
+
+func (t *Tables) dropGrant(p PartnerID, c CollectionID) {
+	grants := maps.Clone(t.Grants[p])
+	delete(grants, c)
+	if len(grants) == 0 {
+		delete(t.Grants, p)
+		return
+	}
+	t.Grants[p] = grants
 }
 
 func (t *Tables) putInvitation(v Invitation) Record {

@@ -282,6 +282,8 @@ func TestClockBoundaries(t *testing.T) {
 			h.enters(h.id, auth.ByToken, bearer(token))
 			h.now = h.now.Add(1)
 			h.stays("invalid_token", h.id, bearer(token))
+			h.now = time.Unix(n+max(c.iat, c.nbf)-leeway-1, 0)
+			h.stays("invalid_token", h.id, bearer(token)) // or it went back
 		})
 	}
 }

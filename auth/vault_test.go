@@ -1,11 +1,13 @@
 package auth_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"liaison/auth"
 )
@@ -43,6 +45,64 @@ func TestVault(t *testing.T) {
 		t.Error("the same secret twice")
 	}
 }
+
+// twice gives a key file with its one key twice.
+func twice(s string) string {
+	i, j := strings.Index(s, "["), strings.LastIndex(s, "]")
+	return s[:i+1] + s[i+1:j] + "," + s[i+1:j] + s[j:]
+}
+
+// MACs under a key that makes no new ones still hold; a file that makes no sense is not opened.
+func TestVaultKeys(t *testing.T) {
+	h := newHouse(t)
+	old, err := auth.CreateVault(t.TempDir())
+	must(t, err)
+	text, secret := old.NewSecret(h.now)
+	h.do(auth.AddSecret{Client: h.id, Secret: secret, Overlap: time.Hour})
+	h.stays("invalid_token", "", bearer(text)) // its key is not in the vault
+
+	dir := t.TempDir()
+	k1, k2 := b64std("1"), b64std("2")
+	key := func(id, state, key string) string {
+		return `{"id":"` + id + `","state":"` + state + `","key":"` + key + `","created":"2025-01-31T09:30:00Z"}`
+	}
+	open := func(keys ...string) (*auth.Vault, error) {
+		must(t, os.WriteFile(filepath.Join(dir, "secrets.json"), []byte(`{"keys":[`+strings.Join(keys, ",")+`]}`), 0o600))
+		return auth.OpenVault(dir)
+	}
+	first, err := open(key("a", "active", k1))
+	must(t, err)
+	text, secret = first.NewSecret(h.now)
+	h.do(auth.AddSecret{Client: h.id, Secret: secret, Overlap: time.Hour})
+	h.doors.Vault, err = open(key("a", "retiring", k1), key("b", "active", k2))
+	must(t, err)
+	h.enters(h.id, auth.BySecret, bearer(text))
+	text, secret = h.doors.Vault.NewSecret(h.now)
+	if secret.Key != "b" {
+		t.Errorf("a new secret is under key %q", secret.Key)
+	}
+	h.do(auth.AddSecret{Client: h.id, Secret: secret, Overlap: time.Hour})
+	h.enters(h.id, auth.BySecret, bearer(text))
+
+	for name, keys := range map[string][]string{
+		"two active":  {key("a", "active", k1), key("b", "active", k2)},
+		"one id":      {key("a", "active", k1), key("a", "retiring", k2)},
+		"no id":       {key("", "active", k1)},
+		"a short key": {key("a", "active", k1[:20])},
+		"a next key":  {key("a", "active", k1), key("b", "next", k2)},
+	} {
+		if _, err := open(keys...); err == nil {
+			t.Errorf("%s: opened", name)
+		}
+	}
+	must(t, os.Remove(filepath.Join(dir, "secrets.json")))
+	must(t, os.Mkdir(filepath.Join(dir, "secrets.json"), 0o700))
+	if _, err := auth.OpenVault(dir); err == nil {
+		t.Error("opened a directory")
+	}
+}
+
+func b64std(s string) string { return base64.StdEncoding.EncodeToString([]byte(strings.Repeat(s, 32))) }
 
 // Both key files are read and written by the same rules.
 func TestKeyFiles(t *testing.T) {
@@ -94,6 +154,8 @@ func TestKeyFiles(t *testing.T) {
 				"none active":     strings.Replace(string(was), `"active"`, `"retiring"`, 1),
 				"more after it":   string(was) + "{}",
 				"without created": strings.Replace(string(was), `"created"`, `"Xcreated"`, 1),
+				"the same twice":  twice(string(was)),
+				"a megabyte":      strings.Repeat(" ", 1<<20) + string(was),
 			} {
 				if err := os.WriteFile(path, []byte(b), 0o600); err != nil {
 					t.Fatal(err)
