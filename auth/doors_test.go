@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -380,32 +382,102 @@ func TestTokenScopeOnlyNarrows(t *testing.T) {
 	}
 }
 
-// Doors are used by many at once while the tables and the keys change.
-func TestDoorsConcurrently(t *testing.T) {
+// Threat 12: keys rotate under load, and no client that is valid is refused.
+func TestRotationUnderLoad(t *testing.T) {
 	h := newHouse(t)
-	token := h.token(nil)
-	tables := h.t0
+	var clock atomic.Int64 // seconds since the start
+	start := time.Now() // when the ring was made
+	now := func() time.Time { return start.Add(time.Duration(clock.Load()) * time.Second) }
+	doors := &auth.Doors{
+		Issuer: issuer, Audience: audience, Vault: h.vault, Ring: h.ring, Now: now,
+		Tables: func() *auth.Tables { return h.t0 },
+	}
+	done := make(chan struct{})
 	var wg sync.WaitGroup
-	for n := range 8 {
+	for n := range 4 {
 		wg.Go(func() {
-			for i := range 50 {
-				c := bearer(token)
-				if (i+n)%3 == 0 {
-					c = bearer(h.secret)
+			for {
+				select {
+				case <-done:
+					return
+				default:
 				}
-				if p, err := h.in(c); err != nil || p.Client != tables.Clients[h.id].ID {
-					t.Errorf("got %+v, %v", p, err)
+				at := now()
+				r, _, err := doors.Token(context.Background(), auth.TokenRequest{
+					Presented: authorization(basic(string(h.id), h.secret)),
+					Form:      map[string][]string{"grant_type": {"client_credentials"}},
+				})
+				if err != nil {
+					t.Error(err)
+					return
 				}
-				if i == 25 && n == 0 {
-					if err := h.ring.Rotate(h.now); err != nil {
-						t.Error(err)
-					}
-					if _, err := h.ring.Tend(h.now.Add(auth.PublishAhead), 0); err != nil {
-						t.Error(err)
+				for range 20 {
+					_, err := doors.Identify(context.Background(), bearer(r.AccessToken))
+					if err != nil && now().Sub(at) < 10*time.Minute {
+						t.Errorf("client %d, a token of %s: %v", n, now().Sub(at), err)
+						return
 					}
 				}
 			}
 		})
 	}
+	kids := map[string]bool{}
+	for range 120 { // an hour of half minutes
+		clock.Add(30)
+		if _, err := h.ring.Tend(now(), 6*time.Minute); err != nil {
+			t.Error(err)
+		}
+		kid, _ := h.ring.Signer()
+		kids[kid] = true
+	}
+	close(done)
 	wg.Wait()
+	if len(kids) < 4 {
+		t.Errorf("%d keys signed", len(kids))
+	}
+}
+
+// Threat 9: a poller in flight is let in until the change is published, and never after.
+func TestRevocationUnderLoad(t *testing.T) {
+	h := newHouse(t)
+	token := h.token(nil)
+	var tables atomic.Pointer[auth.Tables]
+	tables.Store(h.t0)
+	doors := &auth.Doors{
+		Issuer: issuer, Audience: audience, Vault: h.vault, Ring: h.ring, Now: h.doors.Now, Tables: tables.Load,
+	}
+	var gone atomic.Bool
+	var in, out atomic.Int64
+	var wg sync.WaitGroup
+	for n := range 4 {
+		c := []auth.Presented{bearer(token), bearer(h.secret), {Certificate: &h.shown}, {Authorization: []string{"Bearer " + token}, Certificate: &h.shown}}[n]
+		wg.Go(func() {
+			for range 100_000 {
+				before := gone.Load()
+				_, err := doors.Identify(context.Background(), c)
+				switch {
+				case err == nil && before:
+					t.Error("let in after it was suspended")
+					return
+				case err == nil:
+					in.Add(1)
+				case out.Add(1) > 400:
+					return
+				}
+			}
+		})
+	}
+	for in.Load() < 400 {
+		runtime.Gosched()
+	}
+	next := h.t0.Clone()
+	if _, err := (auth.SuspendPartner{ID: "acme"}).Apply(next, h.now); err != nil {
+		t.Error(err)
+	}
+	tables.Store(next)
+	gone.Store(true)
+	wg.Wait()
+	if out.Load() == 0 {
+		t.Error("nobody was refused")
+	}
 }
