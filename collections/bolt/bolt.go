@@ -23,6 +23,7 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"liaison/auth"
 	"liaison/collections"
@@ -172,7 +173,14 @@ func (s *Store) create(db *bbolt.DB) error {
 				err = meta.Put([]byte(row.key), row.value)
 			}
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		root, err := tlog.TreeHash(0, nil)
+		if err != nil {
+			return err
+		}
+		return s.putHead(tx, head{root: root})
 	})
 	if err != nil {
 		return fmt.Errorf("creating %s: %w", s.o.Path, failure(err))

@@ -53,11 +53,7 @@ func (b *batch) delete(d *collections.Deletion) (int, error) {
 			own = append(own, k)
 		}
 	}
-	which := d.Versions
-	if !which.First && !which.Last && len(which.At) == 0 {
-		which.All = true
-	}
-	chosen := choose(own, d.View, d.Specs, true, which)
+	chosen := choose(own, d.View, d.Specs, true, d.Versions)
 	if len(chosen) == 0 {
 		return 0, none
 	}

@@ -25,9 +25,6 @@ type head struct {
 
 func readHead(tx *bbolt.Tx) (head, error) {
 	b := tx.Bucket([]byte(bucketMeta)).Get([]byte(keyJournal))
-	if b == nil {
-		return head{}, nil
-	}
 	if len(b) != 8+tlog.HashSize {
 		return head{}, fmt.Errorf("head of the journal: %w", errDamaged)
 	}
@@ -91,11 +88,16 @@ func (b *batch) putLines() error {
 	if h.root, err = tlog.TreeHash(h.size, reader); err != nil {
 		return err
 	}
-	signed, err := note.Sign(&note.Note{Text: h.text(b.s.o.Signer.Name())}, b.s.o.Signer)
+	return b.s.putHead(b.tx, h)
+}
+
+// putHead writes the head of the journal and signs it.
+func (s *Store) putHead(tx *bbolt.Tx, h head) error {
+	signed, err := note.Sign(&note.Note{Text: h.text(s.o.Signer.Name())}, s.o.Signer)
 	if err != nil {
 		return fmt.Errorf("signing the checkpoint: %w", err)
 	}
-	meta := b.tx.Bucket([]byte(bucketMeta))
+	meta := tx.Bucket([]byte(bucketMeta))
 	if err := meta.Put([]byte(keyCheckpoint), signed); err != nil {
 		return err
 	}
@@ -158,7 +160,7 @@ func (s *Store) VerifyJournal(ctx context.Context) (collections.Checkpoint, erro
 	for from := int64(0); err == nil && from < h.size; from += linesAtOnce {
 		err = s.view(ctx, func(tx *bbolt.Tx) error { return verifyLines(tx, from, min(from+linesAtOnce, h.size)) })
 	}
-	if err == nil && h.size > 0 {
+	if err == nil {
 		err = s.verifyHead(ctx, h, cp)
 	}
 	if err != nil {

@@ -22,8 +22,8 @@ type publication struct {
 
 // check refuses what no store could keep.
 func (p *publication) check() error {
-	if p.Publisher == "" || p.Place.Operation == "" || p.Status == "" {
-		return fmt.Errorf("%w: a publication needs a status id, an operation and a publisher", collections.ErrInvalid)
+	if p.Place.Operation == "" || p.Status == "" {
+		return fmt.Errorf("%w: a publication needs a status id and an operation", collections.ErrInvalid)
 	}
 	for i := range p.Items {
 		it := &p.Items[i]

@@ -117,8 +117,8 @@ func (s *Store) Known(ctx context.Context, v auth.View, at collections.Place, id
 
 // Definitions implements collections.Store: of several definitions under one id the strictest counts.
 func (s *Store) Definitions(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID) (map[stix.ID]stix.Level, error) {
-	return s.strictest(ctx, op, publisher, ids, func(e entry, _ *version) (stix.Level, bool) {
-		return e.defines, e.defines != stix.Unmarked
+	return s.strictest(ctx, op, publisher, ids, func(e entry, v *version) (stix.Level, bool) {
+		return e.defines, v.Type == "marking-definition"
 	})
 }
 

@@ -39,17 +39,16 @@ func (v *version) compare(w *version) int { return v.Version.At.Compare(w.Versio
 // shown it. Versions that are not there do not count.
 func sight(dst []shownIn, list []*version, there []bool, v auth.View) []shownIn {
 	dst = append(dst[:0], make([]shownIn, len(list))...)
-	first, last := -1, -1
-	var publisher auth.PartnerID
+	first, last, shown := -1, -1, -1
 	var latest string
 	for i, o := range list {
 		if !there[i] || !v.Shows(o.object()) {
 			continue
 		}
-		if publisher == "" {
-			publisher = o.Publisher
+		if shown < 0 {
+			shown = i
 		}
-		if o.Publisher == publisher {
+		if o.Publisher == list[shown].Publisher {
 			dst[i] = 1 << kindAll
 			latest = max(latest, o.Spec)
 		}
@@ -79,16 +78,16 @@ func sight(dst []shownIn, list []*version, there []bool, v auth.View) []shownIn 
 // choose picks the versions of one object that a query asks for. list holds those that are there,
 // ascending by date_added; anySpec leaves the default spec version out.
 func choose(list []*version, v auth.View, specs []string, anySpec bool, which collections.Versions) []*version {
-	var publisher auth.PartnerID
+	shown := -1
 	var seen []*version
-	for _, o := range list {
+	for i, o := range list {
 		if !v.Shows(o.object()) {
 			continue
 		}
-		if publisher == "" {
-			publisher = o.Publisher
+		if shown < 0 {
+			shown = i
 		}
-		if o.Publisher == publisher && (specs == nil || slices.Contains(specs, o.Spec)) {
+		if o.Publisher == list[shown].Publisher && (specs == nil || slices.Contains(specs, o.Spec)) {
 			seen = append(seen, o)
 		}
 	}

@@ -38,7 +38,7 @@ func (s *Store) Publish(ctx context.Context, p collections.Publication) (collect
 	return st, nil
 }
 
-// Delete implements collections.Store. The zero value of d.Versions is all of them.
+// Delete implements collections.Store.
 func (s *Store) Delete(ctx context.Context, d collections.Deletion) (int, error) {
 	n := 0
 	err := s.do(&request{ctx: ctx, asks: true, plan: func(b *batch) (err error) {
