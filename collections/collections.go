@@ -155,7 +155,7 @@ type Publication struct {
 type Deletion struct {
 	Place    Place
 	ID       stix.ID
-	Versions Versions  // zero value: see All; the Desk always sets one
+	Versions Versions  // of what the publisher has; the zero value is the last one, and the Desk always sets one
 	Specs    []string  // nil: any
 	View     auth.View // only what this view shows and its partner published
 	Actor    auth.Actor
