@@ -239,7 +239,7 @@ func (g *gateway) openStore(ctx context.Context) error {
 		Now: g.now, Log: g.log, Signer: signer, Verifier: verifier,
 	})
 	if err != nil {
-		return fmt.Errorf("opening the store in %s: %w", g.dir, err)
+		return err
 	}
 	if g.registry, err = collections.OpenRegistry(ctx, g.store, g.now); err != nil {
 		return errors.Join(err, g.store.Close())

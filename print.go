@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"liaison/collections"
+	"liaison/collections/bolt"
 	"liaison/server/admin"
 )
 
@@ -69,7 +69,7 @@ func (w *world) operator(ctx context.Context) (c *admin.Client, done func() erro
 		if err == nil {
 			return g.client(), g.Close, nil
 		}
-		if !errors.Is(err, collections.ErrUnavailable) || time.Now().After(deadline) {
+		if !errors.Is(err, bolt.ErrLocked) || time.Now().After(deadline) {
 			return nil, nil, err
 		}
 		select {
