@@ -18,9 +18,13 @@ type Note = Problem
 // notes are told but no reason to refuse: an observable whose id is not the one that STIX derives.
 // An object that the scanner has a Problem with is not checked again: the same problem comes back.
 func Check(o *Object) (problem *Problem, notes []*Note) {
-	c := checker{o: o}
+	c := &o.checker
+	*c = checker{o: o}
 	if !c.object() {
 		return c.problem, nil
+	}
+	if o.p.fault == noFault {
+		o.p.memory.passed = c.shape
 	}
 	if o.kind != nil && o.kind.class == observable {
 		if n := derivedID(o); n != nil {
@@ -33,7 +37,8 @@ func Check(o *Object) (problem *Problem, notes []*Note) {
 // CheckStrict is tier 2: everything that the OASIS schemas demand, beyond Check. An object must pass
 // both.
 func CheckStrict(o *Object) *Problem {
-	c := checker{o: o, strict: true}
+	c := &o.checker
+	*c = checker{o: o, strict: true}
 	if !c.object() || !c.strictly() {
 		return c.problem
 	}
@@ -45,6 +50,7 @@ func CheckStrict(o *Object) *Problem {
 type checker struct {
 	o       *Object
 	strict  bool
+	shape   *shape // that the object itself is held against
 	problem *Problem
 }
 
@@ -163,7 +169,16 @@ func (c *checker) versions() bool {
 // members checks the members of the object at against a shape.
 func (c *checker) members(at int, s *shape) bool {
 	nodes := c.o.p.nodes
+	known := uint8(0)
+	if at == 0 {
+		if c.shape = s; !c.strict && c.o.p.memory.trusted == s {
+			known = unchanged
+		}
+	}
 	for i := at + 1; i < int(nodes[at].next); i = int(nodes[i].next) {
+		if nodes[i].flags&known != 0 {
+			continue
+		}
 		if r := s.rule(nodes[i].name); r != nil && !c.value(i, r, s) {
 			return false
 		}

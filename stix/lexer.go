@@ -106,7 +106,11 @@ type lexer struct {
 
 // next gives the next token; at the end, and from then on, tEnd.
 func (l *lexer) next() token {
-	l.blank()
+	if l.pos < len(l.text) {
+		if c := l.text[l.pos]; c <= ' ' || c == '/' || c >= utf8.RuneSelf {
+			l.blank()
+		}
+	}
 	from := l.pos
 	if from >= len(l.text) {
 		return token{tEnd, from, from}

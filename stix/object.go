@@ -35,6 +35,7 @@ type Object struct {
 	kind    *shape // what STIX says of the type; nil for a type that it does not define
 	p       *parser
 	scratch []byte // text of strings with escapes
+	checker checker
 
 	properties map[string]string // names of properties that STIX does not define, to be used again
 }
@@ -98,48 +99,129 @@ func mitre(id []byte) bool {
 // read takes the facts of the value at buf[base:end] from the parser's nodes. With base == end the
 // value is not complete.
 func (o *Object) read(p *parser, base, end int) {
-	*o = Object{
-		p: p, scratch: o.scratch[:0], properties: o.properties,
-		Markings: o.Markings[:0], GranularMarkings: o.GranularMarkings[:0], Refs: o.Refs[:0],
-	}
+	o.clear()
+	o.p = p
 	if end > base {
 		o.Raw = p.b[base:end:end]
 	}
 	if len(p.nodes) == 0 || p.nodes[0].kind != kObject {
+		o.kind = nil
 		return
 	}
-	o.Type = o.str(nType)
-	o.ID = o.str(nID)
-	o.kind = shapeOf(o.Type)
-	o.SpecVersion = o.str(nSpecVersion)
-	o.Created = o.stamp(nCreated)
-	o.Modified = o.stamp(nModified)
-	o.CreatedBy = o.str(nCreatedByRef)
-	o.Revoked = p.have.has(nRevoked) && o.member(nRevoked).kind == kTrue
-	if p.have.has(nObjectMarkingRefs) {
-		o.readMarkings()
+	o.readNodes()
+	if o.kind == nil || o.kind.name != string(o.Type) {
+		o.kind = shapeOf(o.Type)
 	}
-	if p.have.has(nGranularMarkings) {
-		o.readGranular()
-	}
-	if p.have.has(nName) {
-		o.Name = o.str(nName)
-	}
-	if p.have.has(nPattern) {
-		o.Pattern = o.str(nPattern)
-		o.PatternType = o.str(nPatternType)
-	}
-	if p.have.has(nValidFrom) {
-		o.ValidFrom = o.stamp(nValidFrom)
-	}
-	if p.have.has(nValidUntil) {
-		o.ValidUntil = o.stamp(nValidUntil)
-	}
-	o.readRefs()
-	if o.kind != nil && o.kind.name == "marking-definition" {
+	if o.kind != nil && o.kind.class == marking {
 		o.DefinitionType = o.str(nDefinitionType)
 		o.DefinitionLevel = o.definitionLevel()
 	}
+}
+
+// readNodes takes the facts from the nodes in one pass.
+//
+// References are the properties at any depth that end in _ref or _refs: "MUST end in _ref (or _refs
+// for a list)" is how STIX 2.1 section 2.9 and appendix B tell them from other text.
+func (o *Object) readNodes() {
+	nodes := o.p.nodes
+	top, nextTop := 0, 1
+	for i := 1; i < len(nodes); i++ {
+		m := &nodes[i]
+		isTop := i == nextTop
+		if isTop {
+			top, nextTop = i, int(m.next)
+		}
+		if m.kend == 0 {
+			continue
+		}
+		what := factOf[m.name]
+		if what == noFact && (m.name != 0 || !refName(o.key(m))) {
+			continue
+		}
+		if what == noFact || what == aRef {
+			o.readRef(&nodes[top], m, i)
+		}
+		if isTop && m.end >= m.start && o.p.at[m.name] == uint32(i) {
+			o.readFact(m, i)
+		}
+	}
+}
+
+// readFact takes the fact of a top-level property.
+func (o *Object) readFact(m *node, at int) {
+	if m.kind != kString {
+		switch {
+		case m.name == nRevoked:
+			o.Revoked = m.kind == kTrue
+		case m.name == nObjectMarkingRefs && m.kind == kList:
+			o.readMarkings(at)
+		case m.name == nGranularMarkings && m.kind == kList:
+			o.readGranular(at)
+		}
+		return
+	}
+	switch m.name {
+	case nType:
+		o.Type = o.text(m)
+	case nID:
+		o.ID = o.text(m)
+	case nSpecVersion:
+		o.SpecVersion = o.text(m)
+	case nCreated:
+		o.Created = o.stamp(m)
+	case nModified:
+		o.Modified = o.stamp(m)
+	case nValidFrom:
+		o.ValidFrom = o.stamp(m)
+	case nValidUntil:
+		o.ValidUntil = o.stamp(m)
+	case nCreatedByRef:
+		o.CreatedBy = o.text(m)
+	case nName:
+		o.Name = o.text(m)
+	case nPattern:
+		o.Pattern = o.text(m)
+	case nPatternType:
+		o.PatternType = o.text(m)
+	}
+}
+
+// what a name is to readNodes.
+const (
+	noFact = iota
+	aFact
+	aRef // created_by_ref is both
+)
+
+// factOf tells the names that readNodes looks at. Markings are no references here.
+var factOf = func() (what [nameCount]uint8) {
+	for n, text := range names {
+		if refName([]byte(text)) {
+			what[n] = aRef
+		}
+	}
+	for _, n := range []name{
+		nType, nID, nSpecVersion, nCreated, nModified, nValidFrom, nValidUntil, nName, nPattern, nPatternType, nRevoked,
+		nObjectMarkingRefs, nGranularMarkings, nMarkingRef,
+	} {
+		what[n] = aFact
+	}
+	return what
+}()
+
+// clear empties the facts and keeps the memory that they used. It sets them one by one: this is done
+// for every object, and most facts are absent from most.
+func (o *Object) clear() {
+	o.Raw, o.Type, o.ID, o.SpecVersion, o.CreatedBy = nil, nil, nil, nil, nil
+	o.Created, o.Modified = Timestamp{}, Timestamp{}
+	if o.ValidFrom.Text != nil || o.ValidUntil.Text != nil {
+		o.ValidFrom, o.ValidUntil = Timestamp{}, Timestamp{}
+	}
+	o.Revoked = false
+	o.Markings, o.GranularMarkings, o.Refs = o.Markings[:0], o.GranularMarkings[:0], o.Refs[:0]
+	o.Pattern, o.PatternType, o.Name = nil, nil, nil
+	o.DefinitionType, o.DefinitionLevel = nil, Unmarked
+	o.scratch = o.scratch[:0]
 }
 
 // member gives the node of a top-level property; the zero node when it is absent or was not read.
@@ -196,28 +278,14 @@ func (o *Object) raw(m *node) []byte {
 	return o.p.b[o.p.base+int(m.start) : o.p.base+int(m.end)]
 }
 
-func (o *Object) stamp(n name) Timestamp {
-	text := o.str(n)
-	if text == nil {
-		return Timestamp{}
-	}
+func (o *Object) stamp(m *node) Timestamp {
+	text := o.text(m)
 	at, _ := o.p.instant(text)
 	return Timestamp{Text: text, At: at}
 }
 
-// children calls each for the values that the node at i holds.
-func (o *Object) children(i int, each func(m *node, at int)) {
-	nodes := o.p.nodes
-	for c := i + 1; c < int(nodes[i].next) && c < len(nodes); c = int(nodes[c].next) {
-		each(&nodes[c], c)
-	}
-}
-
-func (o *Object) readMarkings() {
-	at := int(o.p.at[nObjectMarkingRefs])
-	if o.member(nObjectMarkingRefs).kind != kList {
-		return
-	}
+// readMarkings takes the ids of the list at.
+func (o *Object) readMarkings(at int) {
 	nodes := o.p.nodes
 	for c := at + 1; c < int(nodes[at].next); c = int(nodes[c].next) {
 		if nodes[c].kind == kString {
@@ -228,11 +296,7 @@ func (o *Object) readMarkings() {
 
 // readGranular takes the markings of parts of the object; one that carries `lang` alone marks
 // nothing. STIX 2.1 section 7.2.3.
-func (o *Object) readGranular() {
-	at := int(o.p.at[nGranularMarkings])
-	if o.member(nGranularMarkings).kind != kList {
-		return
-	}
+func (o *Object) readGranular(at int) {
 	nodes := o.p.nodes
 	for c := at + 1; c < int(nodes[at].next); c++ {
 		if m := &nodes[c]; m.name == nMarkingRef && m.kind == kString {
@@ -241,36 +305,16 @@ func (o *Object) readGranular() {
 	}
 }
 
-// readRefs takes every property that ends in _ref or _refs, at any depth.
-//
-// "The property name MUST end in _ref (or _refs for a list)" is how STIX 2.1 section 2.9 and
-// appendix B tell references from other text.
-func (o *Object) readRefs() {
+// readRef takes the reference, or the list of them, at i.
+func (o *Object) readRef(top, m *node, i int) {
 	nodes := o.p.nodes
-	top, nextTop := 0, 1
-	for i := 1; i < len(nodes); i++ {
-		m := &nodes[i]
-		if i == nextTop {
-			top, nextTop = i, int(m.next)
-		}
-		if m.kend == 0 {
-			continue
-		}
-		if m.name != 0 {
-			if !nameIsRef[m.name] {
-				continue
-			}
-		} else if !refName(o.key(m)) {
-			continue
-		}
-		switch m.kind {
-		case kString:
-			o.addRef(&nodes[top], m)
-		case kList:
-			for c := i + 1; c < int(m.next) && c < len(nodes); c = int(nodes[c].next) {
-				if nodes[c].kind == kString {
-					o.addRef(&nodes[top], &nodes[c])
-				}
+	switch m.kind {
+	case kString:
+		o.addRef(top, m)
+	case kList:
+		for c := i + 1; c < int(m.next) && c < len(nodes); c = int(nodes[c].next) {
+			if nodes[c].kind == kString {
+				o.addRef(top, &nodes[c])
 			}
 		}
 	}
@@ -280,7 +324,8 @@ func (o *Object) readRefs() {
 // keys, which are no ids.
 func (o *Object) addRef(top, m *node) {
 	id := o.text(m)
-	if bytes.Contains(id, []byte("--")) {
+	const tail = uuidLength + 2
+	if n := len(id); n > tail && id[n-tail] == '-' && id[n-tail+1] == '-' || bytes.Contains(id, []byte("--")) {
 		o.Refs = append(o.Refs, Ref{Property: o.property(top), ID: id})
 	}
 }
@@ -302,14 +347,6 @@ func (o *Object) property(m *node) string {
 	o.properties[s] = s
 	return s
 }
-
-// nameIsRef tells the references among the names that STIX defines; markings are no references here.
-var nameIsRef = func() (is [nameCount]bool) {
-	for n, text := range names {
-		is[n] = refName([]byte(text)) && name(n) != nObjectMarkingRefs && name(n) != nMarkingRef
-	}
-	return is
-}()
 
 func refName(text []byte) bool {
 	return bytes.HasSuffix(text, []byte("_ref")) || bytes.HasSuffix(text, []byte("_refs"))

@@ -25,6 +25,7 @@ const (
 const (
 	escapedValue = 1 << iota // the value is a string with a reverse solidus in it
 	escapedKey               // so is the member's name
+	unchanged                // the member stands in the object before with the same bytes
 )
 
 // A node is one JSON value of an object that was scanned. The nodes of an object lie in one slice in
@@ -77,6 +78,8 @@ type parser struct {
 
 	bad int // where the text stops being JSON; n when it goes on behind the buffer
 
+	memory memory
+
 	others []key // names that STIX 2.1 does not define, of the objects that are open
 	large  keyTable
 	tmp    []byte
@@ -94,6 +97,7 @@ type key struct {
 // parse reads the value at b[i], which is no white space, of the n bytes that are buffered. It gives
 // the offset after the value, or -1: then p.bad says where the text stops being JSON.
 func (p *parser) parse(b []byte, i, n int) int {
+	p.remember()
 	p.b, p.base, p.n = b, i, n
 	p.nodes = p.nodes[:0]
 	p.others = p.others[:0]
@@ -113,6 +117,7 @@ func (p *parser) parse(b []byte, i, n int) int {
 		if p.strange && p.fault == noFault {
 			p.foldNames()
 		}
+		p.memory.clean = p.fault == noFault
 	}
 	return j
 }
@@ -155,78 +160,27 @@ func (p *parser) object(i, depth int) int {
 		names = &p.have
 	}
 	first := len(p.others)
-	c := b[i]
-	for c <= ' ' {
-		if !space(c) {
-			return p.stop(i)
-		}
+	for space(b[i]) {
 		i++
-		c = b[i]
 	}
-	if c == '}' {
+	if b[i] == '}' {
 		return i + 1
 	}
 	for {
-		if c != '"' {
+		if b[i] != '"' {
 			return p.stop(i)
 		}
-		start := i + 1
-		end, flags := p.text(b, start)
-		if end < 0 {
-			return -1
+		j := 0
+		if depth == 1 {
+			j = p.again(i)
 		}
-		m := node{key: uint32(start - p.base), kend: uint32(end - p.base)}
-		if flags == 0 {
-			m.name = lookup(b, start, end)
-		} else {
-			m.flags = escapedKey
-			m.name = p.lookupEscaped(start, end)
-		}
-		switch {
-		case m.name == 0:
-			p.other(start, end, flags != 0, first, depth)
-		case names.has(m.name):
-			p.blame(faultDuplicate, start)
-		default:
-			names.add(m.name)
-			if depth == 1 {
-				p.at[m.name] = uint32(len(p.nodes))
-			}
-		}
-
-		i = end + 1
-		if b[i] != ':' {
-			for space(b[i]) {
-				i++
-			}
-			if b[i] != ':' {
-				return p.stop(i)
-			}
-		}
-		i++
-		c = b[i]
-		for c <= ' ' {
-			if !space(c) {
-				return p.stop(i)
-			}
-			i++
-			c = b[i]
-		}
-		if c == '"' {
-			start = i + 1
-			if end, flags = p.text(b, start); end < 0 {
+		if j == 0 {
+			if j = p.member(i, names, first, depth); j < 0 {
 				return -1
 			}
-			m.start, m.end, m.kind = uint32(start-p.base), uint32(end-p.base), kString
-			m.flags |= flags
-			m.next = uint32(len(p.nodes) + 1)
-			p.add(m)
-			i = end + 1
-		} else if i = p.plain(i, depth, m); i < 0 {
-			return -1
 		}
-
-		c = b[i]
+		i = j
+		c := b[i]
 		for c <= ' ' {
 			if !space(c) {
 				return p.stop(i)
@@ -242,15 +196,76 @@ func (p *parser) object(i, depth int) int {
 			return p.stop(i)
 		}
 		i++
-		c = b[i]
-		for c <= ' ' {
-			if !space(c) {
+		for b[i] <= ' ' {
+			if !space(b[i]) {
 				return p.stop(i)
 			}
 			i++
-			c = b[i]
 		}
 	}
+}
+
+// member reads a member whose name's quotation mark is at i and gives the offset after its value.
+func (p *parser) member(i int, names *nameSet, first, depth int) int {
+	b := p.b
+	start := i + 1
+	var m node
+	end, known := 0, name(0)
+	if depth == 1 {
+		end, known = p.sameName(start)
+	}
+	var flags uint8
+	if known == 0 {
+		if end, flags = p.text(b, start); end < 0 {
+			return -1
+		}
+		if flags == 0 {
+			known = lookup(b, start, end)
+		} else {
+			m.flags = escapedKey
+			known = p.lookupEscaped(start, end)
+		}
+	}
+	m.name, m.key, m.kend = known, uint32(start-p.base), uint32(end-p.base)
+	switch {
+	case known == 0:
+		p.other(start, end, flags != 0, first, depth)
+	case names.has(known):
+		p.blame(faultDuplicate, start)
+	default:
+		names.add(known)
+		if depth == 1 {
+			p.at[known] = uint32(len(p.nodes))
+			p.catchUp(known)
+		}
+	}
+
+	i = end + 1
+	for b[i] != ':' {
+		if !space(b[i]) {
+			return p.stop(i)
+		}
+		i++
+	}
+	i++
+	for b[i] <= ' ' {
+		if !space(b[i]) {
+			return p.stop(i)
+		}
+		i++
+	}
+	if b[i] != '"' {
+		return p.plain(i, depth, m)
+	}
+	start = i + 1
+	if end, flags = p.text(b, start); end < 0 {
+		return -1
+	}
+	m.start, m.end, m.kind = uint32(start-p.base), uint32(end-p.base), kString
+	m.flags |= flags
+	m.next = uint32(len(p.nodes) + 1)
+	p.add(m)
+	return end + 1
 }
 
 // list reads the values after the opening bracket at i-1.

@@ -93,7 +93,7 @@ func inside(name, section string, whole func(*checker, int) bool, lines ...prope
 func (s *shape) put(lines ...property) {
 	for _, l := range lines {
 		n := named(l.name)
-		if s.class == observable && nameIsRef[n] {
+		if s.class == observable && refName([]byte(l.name)) && n != nObjectMarkingRefs {
 			l.rule = l.rule.loosely()
 		}
 		if l.must {

@@ -117,6 +117,7 @@ func (s *Scanner) Reset(r io.Reader, l Limits) {
 		s.buf = make([]byte, firstBuffer+slack)
 	}
 	s.parser.depth = s.lim.Depth
+	s.parser.forget()
 }
 
 func newParser() parser { return parser{seed: maphash.MakeSeed()} }
@@ -208,6 +209,7 @@ func (s *Scanner) fill() {
 	if s.readErr != nil {
 		return
 	}
+	s.parser.forget()
 	room := len(s.buf) - slack
 	if s.pos == 0 && s.n == room || s.base > 0 && room < wantBuffer {
 		grown := make([]byte, min(max(2*room, firstBuffer), s.lim.Object+wantBuffer)+slack)

@@ -1,0 +1,135 @@
+package stix
+
+// memory is what the parser keeps of the object before. The objects of a body are much alike: one
+// producer writes the same members in the same order, and many with the same value. A member that
+// stands there byte for byte as in the object before needs not be read again: its nodes are copied,
+// and when that object passed Check with the same shape, so does the member.
+type memory struct {
+	clean  bool   // the parser's nodes are those of an object without fault, still in the buffer
+	passed *shape // what that object passed Check with
+
+	nodes   []node // of the object before; empty when there is none
+	base    int    // where it starts
+	cursor  int    // the node of its member that should come next
+	trusted *shape // what it passed Check with
+}
+
+// remember makes the object that was read last the object before.
+func (p *parser) remember() {
+	m := &p.memory
+	m.trusted, m.passed = m.passed, nil
+	if !m.clean {
+		m.nodes, m.trusted = m.nodes[:0], nil
+		return
+	}
+	m.nodes, p.nodes = p.nodes, m.nodes
+	m.base, m.cursor, m.clean = p.base, 1, false
+}
+
+// forget is for when the buffer moves.
+func (p *parser) forget() { p.memory.clean = false }
+
+// again reads the member at i if it is the one of the object before, and with it the members after
+// it that were unchanged there already, as long as they are again. It gives the offset after the
+// last value, or 0.
+func (p *parser) again(i int) int {
+	m := &p.memory
+	if m.cursor >= len(m.nodes) {
+		return 0
+	}
+	first := &m.nodes[m.cursor]
+	from := int(first.key) - 1
+	last := first
+	for next := int(first.next); next < len(m.nodes) && m.nodes[next].flags&unchanged != 0; next = int(last.next) {
+		last = &m.nodes[next]
+	}
+	for {
+		to := int(last.end) + 1 // and the byte after, which shows that the value ends there too
+		if last.kind == kString {
+			to++
+		}
+		if size := to - from; i+size <= p.n && string(p.b[i:i+size]) == string(p.b[m.base+from:m.base+to]) {
+			if !p.copyNodes(int(last.next), uint32(i-p.base-from)) {
+				return 0
+			}
+			return i + size - 1
+		}
+		if last == first {
+			return 0
+		}
+		last = first
+	}
+}
+
+// copyNodes takes the members from the cursor to the node end over from the object before; moved is
+// how much further their text stands. It changes nothing and gives false when one is there already.
+func (p *parser) copyNodes(end int, moved uint32) bool {
+	m := &p.memory
+	at := len(p.nodes)
+	if at+end-m.cursor > maxValues {
+		return false
+	}
+	for k := m.cursor; k < end; k = int(m.nodes[k].next) {
+		if n := m.nodes[k].name; n == 0 || p.have.has(n) {
+			return false
+		}
+	}
+	p.nodes = append(p.nodes, m.nodes[m.cursor:end]...)
+	copies := p.nodes[at:]
+	later := uint32(at - m.cursor)
+	top := 0
+	for k := range copies {
+		c := &copies[k]
+		c.start += moved
+		c.end += moved
+		c.next += later
+		if c.kend != 0 {
+			c.key += moved
+			c.kend += moved
+		}
+		if k == top {
+			c.flags |= unchanged
+			p.have.add(c.name)
+			p.at[c.name] = uint32(at + k)
+			top = int(c.next) - at
+		}
+	}
+	m.cursor = end
+	return true
+}
+
+// sameName reads the name at start if it is that of the member that should come next, and gives the
+// offset of its closing quotation mark.
+func (p *parser) sameName(start int) (end int, n name) {
+	m := &p.memory
+	if m.cursor >= len(m.nodes) {
+		return 0, 0
+	}
+	old := &m.nodes[m.cursor]
+	size := int(old.kend - old.key)
+	if old.name == 0 || old.flags&escapedKey != 0 || start+size >= p.n {
+		return 0, 0
+	}
+	from := m.base + int(old.key)
+	if string(p.b[start:start+size+1]) != string(p.b[from:from+size+1]) {
+		return 0, 0
+	}
+	return start + size, old.name
+}
+
+// catchUp moves the cursor behind the member n of the object before, when it is near.
+func (p *parser) catchUp(n name) {
+	const near = 4
+	m := &p.memory
+	at := m.cursor
+	for range near {
+		if at >= len(m.nodes) {
+			return
+		}
+		if m.nodes[at].name == n {
+			m.cursor = int(m.nodes[at].next)
+			return
+		}
+		at = int(m.nodes[at].next)
+	}
+}
