@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"liaison/auth"
 	"liaison/collections"
@@ -84,10 +86,13 @@ func (e *env) check(doing string, err error) {
 	}
 }
 
-// equal reports a difference.
+// equal reports a difference; an empty list is none.
 func equal(t testing.TB, what string, want, got any) {
 	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if reflect.DeepEqual(want, got) {
+		return // much faster, and nearly always so
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("%s differ (-want +got):\n%s", what, diff)
 	}
 }

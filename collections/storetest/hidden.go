@@ -13,14 +13,19 @@ import (
 // that a page says, the facts, and whether objects are known.
 type given struct {
 	Sheets map[string][]sheet
-	Facts  map[string][]collections.Fact
-	Mores  map[string][]bool
+	Lists  map[string][]list
 	Known  map[stix.ID]bool
+}
+
+// list is one page of facts.
+type list struct {
+	Facts []collections.Fact
+	More  bool
 }
 
 func (e *env) given(v auth.View, at collections.Place, m matter) given {
 	e.Helper()
-	g := given{map[string][]sheet{}, map[string][]collections.Fact{}, map[string][]bool{}, map[stix.ID]bool{}}
+	g := given{map[string][]sheet{}, map[string][]list{}, map[stix.ID]bool{}}
 	for what, q := range map[string]collections.Query{
 		"default":     {Limit: 7},
 		"one by one":  {Limit: 1, Versions: allVersions()},
@@ -45,8 +50,7 @@ func (e *env) given(v auth.View, at collections.Place, m matter) given {
 		for q.After = after; ; {
 			facts, more, err := e.store.Facts(e.ctx, v, at, q)
 			e.check("reading facts", err)
-			g.Facts[what] = append(g.Facts[what], facts...)
-			g.Mores[what] = append(g.Mores[what], more)
+			g.Lists[what] = append(g.Lists[what], list{facts, more})
 			if !more || len(facts) == 0 {
 				break
 			}
@@ -77,7 +81,7 @@ type batch struct {
 // batches makes publications that mix what a reader sees and what it does not: versions of the same
 // objects, copies of the same ids, levels, audiences, spec versions. No two items have a version in
 // common, so that hidden ones make no conflicts.
-func batches(r *dice, v auth.View, n int) (list []batch, m matter) {
+func batches(r *dice, v auth.View, n int) (all []batch, m matter) {
 	shows := func(publisher auth.PartnerID, it collections.Item) bool {
 		return v.Shows(auth.Object{Publisher: publisher, Level: it.Level, Named: it.Named})
 	}
@@ -113,10 +117,10 @@ func batches(r *dice, v auth.View, n int) (list []batch, m matter) {
 			}
 		}
 		if len(b.items) > 0 {
-			list = append(list, b)
+			all = append(all, b)
 		}
 	}
-	return list, m
+	return all, m
 }
 
 // readers gives the views that hidden things are tried on.
@@ -129,15 +133,15 @@ func readers() []auth.View {
 func sightHiddenLater(e *env) {
 	for i, v := range readers() {
 		t := e.twin()
-		list, m := batches(newDice(uint64(i)+1), v, 14)
-		for _, b := range list {
+		all, m := batches(newDice(uint64(i)+1), v, 14)
+		for _, b := range all {
 			if !b.hidden {
 				t.publish(b.publisher, b.items...)
 			}
 		}
 		before := t.given(v, in(vn), m)
 		var deletions []collections.Deletion
-		for _, b := range list {
+		for _, b := range all {
 			if !b.hidden {
 				continue
 			}
@@ -161,8 +165,8 @@ func sightHiddenLater(e *env) {
 func sightHiddenBetween(e *env) {
 	for i, v := range readers() {
 		without, with := e.twin(), e.twin()
-		list, m := batches(newDice(uint64(i)+100), v, 14)
-		for _, b := range list {
+		all, m := batches(newDice(uint64(i)+100), v, 14)
+		for _, b := range all {
 			without.clock.step(time.Millisecond)
 			with.clock.step(time.Millisecond)
 			with.publish(b.publisher, b.items...)

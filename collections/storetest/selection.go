@@ -22,17 +22,17 @@ func selection() []step {
 // selectionFilters is a table of queries over a few objects that are easily kept in mind.
 func selectionFilters(e *env) {
 	a1, a2, a3 := item(1, modified(1)), item(1, modified(2)), item(1, modified(3))
-	m := item(2, kind("malware"), modified(2))
+	m, m0 := item(2, kind("malware"), modified(2)), item(2, kind("malware"), modified(1))
 	old, new20 := item(3, spec("2.0"), modified(1)), item(3, spec("2.0"), modified(4))
 	new21 := item(3, spec("2.1"), modified(3))
 	x, y := item(4, observable, body("x")), item(4, observable, body("y"))
 
 	start, _ := e.added(north, a2, m, old)
 	_, middle := e.added(north, a1, new20, x)
-	_, end := e.added(north, a3, new21, y)
+	_, end := e.added(north, a3, new21, y, m0)
 	added := e.facts(widest(), in(vn), every())
-	if len(added) != 9 {
-		e.Fatalf("%d facts, want 9", len(added))
+	if len(added) != 10 {
+		e.Fatalf("%d facts, want 10", len(added))
 	}
 
 	type query = collections.Query
@@ -51,20 +51,20 @@ func selectionFilters(e *env) {
 	}{
 		{"nothing asked", query{}, []collections.Item{m, a3, new21, y}},
 		{"last", query{Versions: which{Last: true}}, []collections.Item{m, a3, new21, y}},
-		{"first", query{Versions: which{First: true}}, []collections.Item{m, a1, x, new21}},
-		{"first and last", query{Versions: which{First: true, Last: true}}, []collections.Item{m, a1, x, a3, new21, y}},
-		{"all", query{Versions: all}, []collections.Item{a2, m, a1, x, a3, new21, y}},
-		{"all of any spec", query{Versions: all, Specs: either}, []collections.Item{a2, m, old, a1, new20, x, a3, new21, y}},
+		{"first", query{Versions: which{First: true}}, []collections.Item{a1, x, new21, m0}},
+		{"first and last", query{Versions: which{First: true, Last: true}}, []collections.Item{m, a1, x, a3, new21, y, m0}},
+		{"all", query{Versions: all}, []collections.Item{a2, m, a1, x, a3, new21, y, m0}},
+		{"all of any spec", query{Versions: all, Specs: either}, []collections.Item{a2, m, old, a1, new20, x, a3, new21, y, m0}},
 		{"last of any spec", query{Specs: either}, []collections.Item{m, new20, a3, y}},
 		{"last of 2.0", query{Specs: []string{"2.0"}}, []collections.Item{new20}},
 		{"first of 2.0", query{Specs: []string{"2.0"}, Versions: which{First: true}}, []collections.Item{old}},
 		{"last of 2.1", query{Specs: []string{"2.1"}}, []collections.Item{m, a3, new21, y}},
 		{"another spec", query{Specs: []string{"2.2"}, Versions: all}, nil},
 		{"exact", query{Versions: which{At: instants(2)}}, []collections.Item{a2, m}},
-		{"exact in a spec", query{Versions: which{At: instants(1)}, Specs: either}, []collections.Item{old, a1}},
-		{"exact, several", query{Versions: which{At: instants(1, 3)}}, []collections.Item{a1, a3, new21}},
-		{"exact and first", query{Versions: which{At: instants(3), First: true}}, []collections.Item{m, a1, x, a3, new21}},
-		{"exact and last", query{Versions: which{At: instants(1), Last: true}}, []collections.Item{m, a1, a3, new21, y}},
+		{"exact in a spec", query{Versions: which{At: instants(1)}, Specs: either}, []collections.Item{old, a1, m0}},
+		{"exact, several", query{Versions: which{At: instants(1, 3)}}, []collections.Item{a1, a3, new21, m0}},
+		{"exact and first", query{Versions: which{At: instants(3), First: true}}, []collections.Item{a1, x, a3, new21, m0}},
+		{"exact and last", query{Versions: which{At: instants(1), Last: true}}, []collections.Item{m, a1, a3, new21, y, m0}},
 		{"exact, of an observable", query{Versions: which{At: []stix.Instant{addedVersion(middle).At}}}, []collections.Item{x}},
 		{"exact, nothing", query{Versions: which{At: instants(77)}}, nil},
 		{"exact, finer than any", query{Versions: which{At: []stix.Instant{textVersion("2025-01-01T00:00:02.000000001Z").At}}}, nil},
@@ -81,13 +81,14 @@ func selectionFilters(e *env) {
 		{"id, type, version and spec", query{
 			IDs: id(a1, old), Types: []string{"indicator"}, Specs: []string{"2.0"}, Versions: which{At: instants(1, 2)},
 		}, []collections.Item{old}},
-		{"after the first", query{After: start, Versions: all}, []collections.Item{m, a1, x, a3, new21, y}},
-		{"after just before the first", query{After: start - 1, Versions: all}, []collections.Item{a2, m, a1, x, a3, new21, y}},
-		// What was superseded is not handed out as last, though nothing newer comes before it.
+		{"after the first", query{After: start, Versions: all}, []collections.Item{m, a1, x, a3, new21, y, m0}},
+		{"after just before the first", query{After: start - 1, Versions: all}, []collections.Item{a2, m, a1, x, a3, new21, y, m0}},
+		// What was superseded is not handed out as last, though it was added after the newer one.
 		{"after the middle", query{After: middle}, []collections.Item{a3, new21, y}},
-		{"first after the middle", query{After: middle, Versions: which{First: true}}, []collections.Item{new21}},
+		{"first after the middle", query{After: middle, Versions: which{First: true}}, []collections.Item{new21, m0}},
 		{"after the end", query{After: end, Versions: all}, nil},
 		{"after far beyond", query{After: end + 1_000_000_000_000, Versions: all}, nil},
+		{"after, with only an older version", query{After: middle, Types: []string{"malware"}}, nil},
 		{"after, with a type", query{After: start, Types: []string{"malware"}}, []collections.Item{m}},
 	} {
 		for _, limit := range []int{1, 2, collections.MaxLimit} {
