@@ -164,7 +164,7 @@ func (s *Server) deleteObject(k *call) error {
 	if err != nil {
 		return s.health.note(err, s.now())
 	}
-	k.Response().WriteHeader(http.StatusOK)
+	s.head(k, http.StatusOK)
 	return nil
 }
 
