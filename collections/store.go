@@ -17,33 +17,39 @@ import (
 // durable and visible together, in one transaction: no effect without its line, no line without its
 // effect. After an error nothing of the call is there, now or after a crash. Calls wait for each
 // other in order of arrival and may share a transaction; a call whose ctx ends before its transaction
-// has begun leaves nothing. A full disk is ErrFull, and reading goes on; a store that is closed or
-// mending itself answers ErrUnavailable.
+// has begun leaves nothing, and its error is the ctx's. A full disk is ErrFull, and reading goes on; a
+// store that is closed or mending itself answers ErrUnavailable. What a caller hands over (Raw, Value)
+// is the caller's again when the call returns.
 //
 // Order. Within an operation every object version that is added gets an Added of its own, greater
 // than every Added that was given in the operation before, in the order of Publication.Items, and the
-// same in every collection that the item goes to. Steps are 20 µs while the newest is not more than
-// a second ahead of the clock, 1 µs beyond; the clock may jump, the order holds. A reader that has
-// seen Added a never later finds a new version at or before a.
+// same in every collection that the item goes to. It is the clock's microsecond, or a step after the
+// newest where that is later: 20 µs while the newest is not more than a second ahead of the clock, 1 µs
+// beyond; the clock may jump, the order holds. A reader that has seen Added a never later finds a new
+// version at or before a.
 //
 // Identity. Within an operation:
 //   - The first publisher of an id that is not Shared owns it, for good, deletions included. Another's
 //     item with that id becomes a failure, and the journal tells the operator (kind "ownership.refused").
 //   - An item with the id, version and digest of a version that the same publisher has in the
 //     collection already is a duplicate: a success, stored once, its date_added unchanged. Without a
-//     version of its own (an observable) id and digest decide.
+//     version of its own (an observable) id and digest decide. Sent to several collections, it is added
+//     to those that do not have it, and a duplicate only if all of them have it.
 //   - An item with the id and version of one that the same publisher has anywhere in the operation,
-//     but other bytes, is a conflict: a failure; the first is kept.
+//     but other bytes, is a conflict: a failure; the first is kept. Versions are equal as instants,
+//     however they are written.
 //   - For a Shared id every publisher has its own copy, judged by itself: a duplicate or a conflict
 //     only against the same publisher's. In a collection a reader is shown the copy of the first
-//     publisher (by the lowest Added) of whose copies it sees any, and no other.
+//     publisher (by the lowest Added among what it sees) of whose copies it sees any, and no other.
 //   - Items see the earlier items of their own publication, and publications the earlier ones.
 //   - A deleted version counts for ownership only: it can be published again, under a new Added.
 //
 // Sight. A View decides object by object exactly as auth.View.Shows does, on the facts fixed at the
 // commit. First, last and the default spec version are taken among what the reader sees, of the copy
-// it is shown. Equal versions do not occur in one copy. What a reader does not see changes nothing in
-// what it is given.
+// it is shown: first Specs (or the latest) chooses, of that Versions, and then After, IDs, Types and
+// Limit apply. Equal versions do not occur in one copy. What a reader does not see changes nothing in
+// what it is given: neither its objects nor More, nor where a page ends. A collection that nothing was
+// sent to is empty.
 //
 // Cost. A page costs what it returns, not what the collection holds (match on exact version instants
 // and rare combinations excepted). No method holds a read transaction while a caller is slow.
@@ -59,12 +65,15 @@ type Store interface {
 	Apply(ctx context.Context, rows []auth.Record, lines []auth.Line, done func()) error
 
 	// Publish adds objects and keeps the status. It writes one journal line of kind "publish" with the
-	// status id, the place, counts, the run of date_added and the collections, and one of kind
-	// "ownership.refused" when there were such. An error of Still is returned as it is and stores nothing.
+	// status id, the place, counts, the run of date_added and the collections, and after it one of kind
+	// "ownership.refused" with the ids when there were such. An error of Still is returned as it is and
+	// stores nothing. In the status the failures at the door come first, then the store's.
 	Publish(ctx context.Context, p Publication) (Status, error)
 
 	// Delete removes the versions that match: their bytes go, facts stay for ownership and the journal.
-	// It returns how many went; none is ErrNotFound. One line of kind "delete".
+	// Versions chooses among those that the View shows, its partner published and Specs leaves, also
+	// where the reader is shown another's copy. It returns how many went; none is ErrNotFound. One line
+	// of kind "delete".
 	Delete(ctx context.Context, d Deletion) (int, error)
 
 	// Objects plans a page and gives its bytes piece by piece. With q.IDs of one id it is the object
@@ -114,11 +123,12 @@ type Store interface {
 	Close() error
 }
 
-// Page is a planned page of objects.
+// Page is a planned page of objects. If all that match fit, all are in it; otherwise it may end before
+// the limit. TAXII 2.1 section 3.4.
 type Page struct {
 	Count       int
 	First, Last Added // date_added of the first and the last object; 0 when Count is 0
-	More        bool
+	More        bool // whether the reader sees more that matches after Last; never when Count is 0
 	// Next appends the next run of objects, joined by commas, to dst; the caller puts a comma between
 	// runs. At the end it returns io.EOF and dst as it was. A version that was deleted since the
 	// planning is left out, so that a run may be empty. Not safe for concurrent use.
