@@ -1,6 +1,74 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"liaison/server/client"
+)
 
 // partnerCommands are the partner's verbs, on its own machine.
-func partnerCommands(w *world) []*cobra.Command { return nil }
+func partnerCommands(w *world) []*cobra.Command {
+	return []*cobra.Command{
+		joinCommand(w),
+		rotateCommand(w),
+		publishCommand(w),
+		pullCommand(w),
+		checkCommand(w),
+		tokenCommand(w),
+	}
+}
+
+// asFlag adds --as, which says whose directory to use.
+func asFlag(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "as", "", "the partner's directory, as join made it")
+}
+
+// partnerOptions are those of every partner's verb.
+func partnerOptions() client.Options { return client.Options{Proxy: http.ProxyFromEnvironment} }
+
+// partnerClient gives a client that speaks as the partner in dir. Each change is made to
+// its options.
+func partnerClient(dir string, change ...func(*client.Options)) (*client.Client, error) {
+	a, err := client.OpenAccount(dir)
+	if err != nil {
+		return nil, err
+	}
+	o := partnerOptions()
+	if o.TLS, err = a.TLS(dir); err != nil {
+		return nil, err
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	return client.New(a, o)
+}
+
+// partner is partnerClient for a verb: --as says which, and what is tried again is told.
+func (w *world) partner(cmd *cobra.Command, dir string, change ...func(*client.Options)) (*client.Client, error) {
+	if err := needs(cmd, "as", dir); err != nil {
+		return nil, err
+	}
+	told := func(o *client.Options) { o.Notify = w.notice }
+	return partnerClient(dir, append([]func(*client.Options){told}, change...)...)
+}
+
+// needs refuses a flag that was left out.
+func needs(cmd *cobra.Command, name, value string) error {
+	if value == "" {
+		return &usageError{fmt.Errorf("--%s is missing; see \"%s --help\"", name, cmd.CommandPath())}
+	}
+	return nil
+}
+
+// notice tells a person of something that is no failure.
+func (w *world) notice(line string) { fmt.Fprintf(w.stderr, "liaison: %s\n", line) }
+
+// exists reports whether something has that name.
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}

@@ -1,0 +1,328 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"liaison/server/client"
+	"liaison/server/taxii"
+	"liaison/stix"
+)
+
+func publishCommand(w *world) *cobra.Command {
+	p := &publication{w: w}
+	cmd := &cobra.Command{
+		Use:   "publish --as DIR FILE…",
+		Short: "Publish bundles and envelopes",
+		Long: `Publishes STIX bundles and TAXII envelopes; - is standard input. Their objects are sent byte for
+byte, in as many requests as the gateway's max_content_length asks for, and followed until the
+gateway has said what became of them. What did not make it is listed; the exit code is 1 then.
+
+Publishing again is harmless: what the gateway has already it does not add twice. After a failure,
+run the same command again.`,
+		Example: `  liaison publish --as acme bundle.json --countries VN,LK
+  liaison publish --as acme --collection vn --dry-run *.json`,
+		Args: arguments(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return p.run(cmd, args) },
+	}
+	asFlag(cmd, &p.as)
+	cmd.Flags().StringVar(&p.collection, "collection", "", "the collection to publish to, by alias or id (default: intake)")
+	cmd.Flags().StringSliceVar(&p.countries, "countries", nil, "publish to the collections of these countries: VN,LK,…")
+	cmd.Flags().BoolVar(&p.dry, "dry-run", false, "send nothing: say what would be sent where, and what would be refused")
+	cmd.Flags().StringVar(&p.apiRoot, "api-root", "", "the api root, by URL or by the last step of its path (default: partner.json's)")
+	return cmd
+}
+
+// mostFailures is how many failures machine output lists; it counts them all.
+const mostFailures = 10_000
+
+// publication is one run of the verb, and its machine output.
+type publication struct {
+	w          *world
+	as         string
+	collection string
+	countries  []string
+	dry        bool
+	apiRoot    string
+
+	bar     *progress
+	sources []client.Source
+	found   []surveyed
+	total   client.Survey
+	broken  int // files
+
+	report publishReport
+}
+
+type publishReport struct {
+	DryRun      bool             `json:"dry_run,omitempty"`
+	APIRoot     string           `json:"api_root"`
+	Files       []surveyed       `json:"files"`
+	Collections []client.Outcome `json:"collections"`
+	Failures    []client.Failure `json:"failures"`
+	Failed      int64            `json:"failed"` // objects, listed or not
+	Error       string           `json:"error,omitempty"`
+}
+
+// surveyed is what was found in one file.
+type surveyed struct {
+	File    string `json:"file"`
+	Objects int64  `json:"objects"`
+	Bytes   int64  `json:"bytes"`
+	Unsent  int64  `json:"unsent"` // that cannot be sent
+	Error   string `json:"error,omitempty"`
+}
+
+func (p *publication) run(cmd *cobra.Command, files []string) error {
+	if p.collection != "" && len(p.countries) > 0 {
+		return &usageError{errors.New("--collection and --countries say the same thing twice: give one of them")}
+	}
+	p.bar = newProgress(p.w, "publishing", 0)
+	c, err := p.w.partner(cmd, p.as, func(o *client.Options) {
+		o.Notify = func(line string) { p.bar.line(p.w.stderr, "liaison: %s", line) }
+	})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	sources, done, err := openSources(files, p.w.stdin)
+	if err != nil {
+		return err
+	}
+	defer done()
+	ctx := cmd.Context()
+	root, err := c.APIRoot(ctx, p.apiRoot)
+	if err != nil {
+		return err
+	}
+	all, err := c.Collections(ctx, root)
+	if err != nil {
+		return err
+	}
+	to, err := p.destinations(all)
+	if err != nil {
+		return err
+	}
+	p.report.APIRoot, p.report.DryRun = root.URL, p.dry
+	pub := &client.Publisher{Client: c, Root: root, Failed: p.failed}
+	p.survey(pub, sources)
+	if p.dry {
+		return p.end(p.tellDry(to))
+	}
+	return p.end(p.publish(ctx, pub, to))
+}
+
+// destinations gives the collections that were asked for; the intake is the gateway's, where it has
+// one.
+func (p *publication) destinations(all []taxii.Collection) ([]taxii.Collection, error) {
+	var names []string
+	switch {
+	case p.collection != "":
+		names = []string{p.collection}
+	case len(p.countries) > 0:
+		for _, c := range p.countries {
+			c = strings.ToLower(strings.TrimSpace(c))
+			if len(c) != 2 || c[0] < 'a' || c[0] > 'z' || c[1] < 'a' || c[1] > 'z' {
+				return nil, &usageError{fmt.Errorf("country %q: want codes of two letters, like --countries VN,LK", c)}
+			}
+			names = append(names, c)
+		}
+	default:
+		k, err := client.Find(all, "intake")
+		if err != nil || !k.CanWrite {
+			return nil, &usageError{fmt.Errorf("this gateway has no intake that routes by itself: say where to publish with --collection or --countries; this partner may write to %s", writable(all))}
+		}
+		return []taxii.Collection{k}, nil
+	}
+	var out []taxii.Collection
+	seen := make(map[string]bool)
+	for _, n := range names {
+		k, err := client.Find(all, n)
+		if err != nil {
+			return nil, err
+		}
+		if !k.CanWrite {
+			return nil, fmt.Errorf("%w: this partner may not write to collection %s; it may write to %s", client.ErrNotAllowed, client.Name(k), writable(all))
+		}
+		if !seen[k.ID] {
+			seen[k.ID] = true
+			out = append(out, k)
+		}
+	}
+	return out, nil
+}
+
+func writable(all []taxii.Collection) string {
+	var names []string
+	for _, k := range all {
+		if k.CanWrite {
+			names = append(names, client.Name(k))
+		}
+	}
+	if len(names) == 0 {
+		return "none: ask the operator for a grant"
+	}
+	return strings.Join(names, ", ")
+}
+
+// survey reads every file before anything is sent: one that is broken is left out whole.
+func (p *publication) survey(pub *client.Publisher, sources []client.Source) {
+	for _, src := range sources {
+		var check func(*stix.Object, *stix.Problem)
+		if p.dry {
+			check = func(o *stix.Object, problem *stix.Problem) { p.wouldFail(src.Name, o, problem) }
+		}
+		v, err := pub.Check(src, check)
+		f := surveyed{File: src.Name, Objects: v.Objects, Bytes: v.Bytes, Unsent: v.Unsent}
+		if err != nil {
+			p.broken++
+			f = surveyed{File: src.Name, Error: err.Error()}
+			p.bar.line(p.w.stderr, "liaison: %v", err)
+		} else {
+			p.sources = append(p.sources, src)
+			p.total.Objects += v.Objects
+			p.total.Bytes += v.Bytes
+			p.total.Unsent += v.Unsent
+		}
+		p.found = append(p.found, f)
+	}
+	p.report.Files = p.found
+}
+
+// wouldFail says which objects a gateway refuses by what always must hold of them.
+func (p *publication) wouldFail(file string, o *stix.Object, problem *stix.Problem) {
+	if problem == nil {
+		problem, _ = stix.Check(o)
+	}
+	if problem != nil {
+		p.failed(client.Failure{Source: file, ID: string(o.ID), Version: string(o.Version().Text), Message: problem.Error()})
+	}
+}
+
+// failed takes an object that did not make it.
+func (p *publication) failed(f client.Failure) {
+	p.report.Failed++
+	if p.w.json {
+		if len(p.report.Failures) < mostFailures {
+			p.report.Failures = append(p.report.Failures, f)
+		}
+		return
+	}
+	what, where := "failed", f.Collection
+	if f.Source != "" {
+		what, where = "not sent", f.Source
+	}
+	if p.dry {
+		what = "would fail"
+	}
+	id := f.ID
+	if id == "" {
+		id = "(no id)"
+	}
+	p.bar.line(p.w.stdout, "%s  %s  %s", what, where, strings.Join(strings.Fields(id+" "+f.Version+" "+f.Message), " "))
+}
+
+// publish sends everything to every collection. What stops one collection only does not stop the
+// others; what stops the connection stops all.
+func (p *publication) publish(ctx context.Context, pub *client.Publisher, to []taxii.Collection) error {
+	if len(p.sources) == 0 {
+		return nil
+	}
+	p.bar = newProgress(p.w, "publishing", p.total.Bytes*int64(len(to)))
+	pub.Sent = p.bar.add
+	var errs []error
+	for _, k := range to {
+		out, err := pub.Publish(ctx, k, p.sources)
+		p.report.Collections = append(p.report.Collections, out)
+		p.report.Failed += out.Unlisted
+		if err == nil {
+			continue
+		}
+		err = fmt.Errorf("collection %s: %w: %d of %d objects are acknowledged, %d are not: run the same command again, what is there is not added twice",
+			client.Name(k), err, out.Sent-out.Unknown, p.total.Objects, p.total.Objects-out.Sent+out.Unknown)
+		errs = append(errs, err)
+		if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != 403 && e.Status != 404 {
+			break
+		}
+	}
+	p.bar.clear()
+	return errors.Join(errs...)
+}
+
+// tellDry says what would be sent.
+func (p *publication) tellDry(to []taxii.Collection) error {
+	for _, k := range to {
+		p.report.Collections = append(p.report.Collections, client.Outcome{Collection: client.Name(k), ID: k.ID})
+		if !p.w.json {
+			fmt.Fprintf(p.w.stdout, "would send %s (%s) to %s\n", plural(p.total.Objects, "object"), byteCount(p.total.Bytes), client.Name(k))
+		}
+	}
+	return nil
+}
+
+// end prints the summary and decides on the exit code.
+func (p *publication) end(err error) error {
+	if err != nil {
+		p.report.Error = err.Error()
+	}
+	failed := p.report.Failed > 0 || p.broken > 0
+	if p.w.json {
+		if perr := p.w.print(p.report, ""); perr != nil {
+			return errors.Join(err, perr)
+		}
+	} else if !p.dry {
+		for _, o := range p.report.Collections {
+			line := fmt.Sprintf("%s: %s sent, %d accepted, %d failed", o.Collection, plural(o.Sent, "object"), o.Accepted, o.Failed)
+			if o.Unlisted > 0 {
+				line += fmt.Sprintf(" (%d of them not listed by the gateway)", o.Unlisted)
+			}
+			if o.Unknown > 0 {
+				line += fmt.Sprintf(", %d unknown", o.Unknown)
+			}
+			fmt.Fprintln(p.w.stdout, line)
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case p.broken > 0:
+		return &silent{fmt.Errorf("%d files are broken", p.broken)}
+	case failed:
+		return &silent{errors.New("objects failed")}
+	}
+	return nil
+}
+
+// openSources makes sources of file names; standard input is kept in a temporary file, because it is
+// read more than once. done removes that.
+func openSources(files []string, stdin io.Reader) (sources []client.Source, done func(), err error) {
+	done = func() {}
+	for _, name := range files {
+		if name != "-" {
+			sources = append(sources, client.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }})
+			continue
+		}
+		for _, s := range sources {
+			if s.Name == "-" {
+				return nil, done, &usageError{errors.New("standard input can be read once only: give - once")}
+			}
+		}
+		f, err := os.CreateTemp("", "liaison-publish-*")
+		if err != nil {
+			return nil, done, fmt.Errorf("keeping standard input: %w", err)
+		}
+		done = func() { f.Close(); os.Remove(f.Name()) }
+		if _, err := io.Copy(f, stdin); err != nil {
+			done()
+			return nil, func() {}, fmt.Errorf("keeping standard input: %w", err)
+		}
+		sources = append(sources, client.Source{Name: "-", Open: func() (io.ReadCloser, error) { return os.Open(f.Name()) }})
+	}
+	return sources, done, nil
+}

@@ -1,0 +1,125 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Files of a partner's directory beside AccountFile, as Join names them in it.
+const (
+	CAFile   = "ca.pem"
+	CertFile = "cert.pem"
+	KeyFile  = "key.pem"
+)
+
+// Joined is what a gateway gave for an invitation.
+type Joined struct {
+	Account     Account
+	CA          []byte // PEM of the authority to trust; empty for the system's roots
+	Certificate []byte // PEM, the client's own first
+}
+
+// Join uses an invitation up: it sends a certificate request in PEM and gets a client of the partner
+// that was invited. o.TLS decides who is trusted with it. It is tried once, for an answer that was
+// lost cannot be had again.
+func Join(ctx context.Context, v Invitation, csr []byte, o Options) (Joined, error) {
+	body, err := json.Marshal(map[string]string{"csr": string(csr)})
+	if err != nil {
+		return Joined{}, err
+	}
+	c, err := New(Account{APIRoot: v.URL, ClientID: "-", ClientSecret: "-"}, o)
+	if err != nil {
+		return Joined{}, fmt.Errorf("%w: its URL cannot be asked", ErrInvitation)
+	}
+	defer c.Close()
+	resp, err := c.do(ctx, call{method: http.MethodPost, url: v.URL, accept: jsonType, ctype: jsonType, body: body, open: true, once: true})
+	if e, ok := errors.AsType[*Error](err); ok && (e.Status == http.StatusNotFound || e.Status == http.StatusGone) {
+		return Joined{}, fmt.Errorf("the invitation was used, has run out, or never was: ask the operator for a new one (%w)", err)
+	}
+	if err != nil {
+		return Joined{}, fmt.Errorf("joining: %w", err)
+	}
+	defer resp.Body.Close()
+	var a struct {
+		Account
+		Certificate string `json:"certificate"`
+		Authority   string `json:"ca"`
+	}
+	if err := decode(resp, &a); err != nil {
+		return Joined{}, fmt.Errorf("%w; the invitation is used up: ask the operator for a new one", err)
+	}
+	j := Joined{Account: a.Account, Certificate: []byte(a.Certificate)}
+	j.Account.Cert, j.Account.Key = CertFile, KeyFile
+	if j.CA, err = authority(resp, v.Fingerprint, a.Authority); err != nil {
+		return Joined{}, err
+	}
+	if j.Account.CA = ""; len(j.CA) > 0 {
+		j.Account.CA = CAFile
+	}
+	if err := j.Account.check(); err != nil || j.Account.Partner == "" || j.Account.Gateway == "" {
+		return Joined{}, fmt.Errorf("%w: what %s answered is not what a gateway gives to a new partner", ErrNotTAXII, shown(resp.Request.URL))
+	}
+	return j, nil
+}
+
+// authority gives what to trust from now on: the one that the invitation named, or the one that the
+// gateway names when it is above the certificate that it showed, else the system's roots.
+func authority(resp *http.Response, fingerprint, named string) ([]byte, error) {
+	if resp.TLS == nil || len(resp.TLS.PeerCertificates) == 0 {
+		return nil, fmt.Errorf("%w: the gateway showed no certificate", ErrNotTAXII)
+	}
+	chain := resp.TLS.PeerCertificates
+	if fingerprint != "" {
+		for _, c := range chain {
+			if sum := sha256.Sum256(c.Raw); hex.EncodeToString(sum[:]) == fingerprint {
+				return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}), nil
+			}
+		}
+		return nil, fmt.Errorf("%w: the gateway did not show the authority that the invitation names", ErrInvitation)
+	}
+	o := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool()}
+	if named == "" || !o.Roots.AppendCertsFromPEM([]byte(named)) {
+		return nil, nil
+	}
+	for _, c := range chain[1:] {
+		o.Intermediates.AddCert(c)
+	}
+	if _, err := chain[0].Verify(o); err != nil {
+		return nil, nil
+	}
+	return []byte(strings.TrimSpace(named) + "\n"), nil
+}
+
+// Rotate asks the gateway for a new secret; until says how long the old one lives on. The caller
+// saves the account with it.
+func (c *Client) Rotate(ctx context.Context) (secret string, until time.Time, err error) {
+	if c.account.Gateway == "" {
+		return "", time.Time{}, fmt.Errorf("%w: %s has no gateway: this server's operator gives out new secrets", ErrAccount, AccountFile)
+	}
+	resp, err := c.do(ctx, call{method: http.MethodPost, url: slashed(c.account.Gateway) + "client/secret",
+		accept: jsonType, ctype: jsonType, body: []byte("{}"), once: true})
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("asking for a new secret: %w", err)
+	}
+	defer resp.Body.Close()
+	var r struct {
+		Secret  string    `json:"client_secret"`
+		Expires time.Time `json:"previous_expires"`
+	}
+	if err := decode(resp, &r); err != nil {
+		return "", time.Time{}, err
+	}
+	if r.Secret == "" {
+		return "", time.Time{}, fmt.Errorf("%w: the gateway gave no client_secret", ErrNotTAXII)
+	}
+	return r.Secret, r.Expires, nil
+}

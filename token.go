@@ -1,0 +1,28 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func tokenCommand(w *world) *cobra.Command {
+	var as string
+	cmd := &cobra.Command{
+		Use:     "token --as DIR",
+		Short:   "Print an access token",
+		Long:    `Prints an access token of a few minutes' life, for another program's Authorization: Bearer header.`,
+		Example: `  curl --cacert acme/ca.pem --header "Authorization: Bearer $(liaison token --as acme)" https://gateway.example/taxii2/`,
+		Args:    arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := w.partner(cmd, as)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			t, err := c.Token(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return w.print(t, "%s\n", t.Access)
+		},
+	}
+	asFlag(cmd, &as)
+	return cmd
+}
