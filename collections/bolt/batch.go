@@ -51,6 +51,7 @@ func (b *batch) idle() bool {
 // operation is one operation in a write transaction.
 type operation struct {
 	id     auth.OperationID
+	sizes  sizes
 	stored *bbolt.Bucket // nil: nothing is stored yet
 	index  *bbolt.Cursor
 	names  *bbolt.Bucket
@@ -68,7 +69,7 @@ func (b *batch) operation(id auth.OperationID) *operation {
 		return op
 	}
 	op := &operation{
-		id: id, stacks: map[auth.CollectionID]*stack{}, byNum: map[uint16]*stack{}, known: map[uint64][]*version{},
+		id: id, sizes: b.s.o.sizes, stacks: map[auth.CollectionID]*stack{}, byNum: map[uint16]*stack{}, known: map[uint64][]*version{},
 	}
 	if op.stored = b.tx.Bucket(operationName(id)); op.stored != nil {
 		op.names = op.stored.Bucket([]byte(bucketNumbers))
@@ -107,7 +108,7 @@ func (op *operation) stack(id auth.CollectionID) (*stack, error) {
 	if op.stored != nil {
 		c = op.stored.Bucket(collectionName(id))
 	}
-	s, err := newStack(c, id)
+	s, err := newStack(c, id, op.sizes)
 	if err != nil {
 		return nil, fmt.Errorf("opening collection %s: %w", id, err)
 	}

@@ -48,6 +48,7 @@ type Options struct {
 	Verifier note.Verifier    // of the same key
 
 	openFile func(string, int, os.FileMode) (*os.File, error) // nil: os.OpenFile
+	sizes    sizes                                            // zero: the usual ones
 }
 
 // lockTimeout is how long Open waits for another process to let go of the file.
@@ -64,7 +65,7 @@ type Store struct {
 	db      *bbolt.DB    // nil while it cannot be opened; swapped by the committer under gate
 
 	spool *spool
-	mark  spoolMark                                  // drained up to here; the committer's
+	mark  spoolMark                              // drained up to here; the committer's
 	given map[auth.OperationID]collections.Added // highest that was ever given, even in vain; the committer's
 
 	mu       sync.Mutex
@@ -86,6 +87,7 @@ func Open(o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.sizes = cmp.Or(o.sizes, usualSizes())
 	if o.openFile == nil {
 		o.openFile = os.OpenFile
 	}

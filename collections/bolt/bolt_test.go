@@ -54,10 +54,11 @@ func open(t testing.TB, o bolt.Options) *bolt.Store {
 	return s
 }
 
-func factory() storetest.Factory {
+// factory makes stores whose options went through change.
+func factory(change func(bolt.Options) bolt.Options) storetest.Factory {
 	return storetest.Factory{
 		New: func(t testing.TB, now func() time.Time) storetest.Opener {
-			o := options(t, now)
+			o := change(options(t, now))
 			return func(t testing.TB) collections.Store {
 				s := open(t, o)
 				o.Create = false
@@ -65,7 +66,7 @@ func factory() storetest.Factory {
 			}
 		},
 		Restore: func(t testing.TB, now func() time.Time, backup io.Reader) storetest.Opener {
-			o := options(t, now)
+			o := change(options(t, now))
 			o.Create = false
 			f, err := os.Create(o.Path)
 			if err != nil {
@@ -82,4 +83,11 @@ func factory() storetest.Factory {
 	}
 }
 
-func TestStore(t *testing.T) { storetest.Run(t, factory()) }
+func TestStore(t *testing.T) {
+	storetest.Run(t, factory(func(o bolt.Options) bolt.Options { return o }))
+}
+
+// TestStoreOfSmallSegments runs the suite where nearly every object meets a segment's end.
+func TestStoreOfSmallSegments(t *testing.T) {
+	storetest.Run(t, factory(func(o bolt.Options) bolt.Options { return o.WithSegments(700, 300) }))
+}

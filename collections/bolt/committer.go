@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-
 	"liaison/auth"
 	"liaison/collections"
 )
@@ -333,4 +332,3 @@ func (s *Store) undo(id, pageSize int) error {
 	}
 	return f.Sync()
 }
-

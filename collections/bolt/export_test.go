@@ -7,3 +7,9 @@ func (o Options) WithFile(open func(string, int, os.FileMode) (*os.File, error))
 	o.openFile = open
 	return o
 }
+
+// WithSegments gives options whose segments have other sizes, in bytes.
+func (o Options) WithSegments(full, small int) Options {
+	o.sizes = sizes{full, small}
+	return o
+}

@@ -73,12 +73,16 @@ const (
 	keyTail        = "w"
 )
 
-// Sizes of segments. A page of the file holds four segments of the smallest size.
-const (
-	segmentBytes   = 64 << 10 // an object that does not fit begins the next segment
-	segmentObjects = 1024
-	tailBytes      = 16 << 10 // from here on the newest segment is closed
-)
+// segmentObjects bounds the objects of a segment.
+const segmentObjects = 1024
+
+// sizes are those of segments, in bytes of their objects; tests make them small.
+type sizes struct {
+	full  int // an object that would make a segment larger begins the next one
+	small int // the newest segment is continued while it is smaller
+}
+
+func usualSizes() sizes { return sizes{full: 64 << 10, small: 16 << 10} }
 
 func operationName(op auth.OperationID) []byte { return []byte("o" + string(op)) }
 

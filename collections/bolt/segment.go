@@ -99,8 +99,8 @@ type segment struct {
 func newSegment() *segment { return &segment{tracks: map[track]bitmap{}} }
 
 // takes reports whether n more bytes belong into this segment.
-func (s *segment) takes(n int) bool {
-	return len(s.list) == 0 || len(s.list) < segmentObjects && s.size+n <= segmentBytes
+func (s *segment) takes(n int, z sizes) bool {
+	return len(s.list) == 0 || len(s.list) < segmentObjects && s.size+n <= z.full
 }
 
 func (s *segment) add(v *version, raw []byte) int {
@@ -116,9 +116,8 @@ func (s *segment) remove(i int) {
 	o.raw, o.present = nil, false
 }
 
-func (s *segment) small() bool {
-	return s.size < tailBytes && len(s.list) < segmentObjects
-}
+// small reports whether the segment is to be continued by the next transaction.
+func (s *segment) small(z sizes) bool { return s.size < z.small && len(s.list) < segmentObjects }
 
 func (s *segment) key() collections.Added { return s.list[len(s.list)-1].Added }
 

@@ -23,6 +23,7 @@ type stack struct {
 	bits    map[string]bitmap
 	gone    map[collections.Added][]int // positions deleted from stored segments, by key
 	dirty   bool
+	sizes   sizes
 
 	profiles map[profile][]track
 }
@@ -36,9 +37,9 @@ type spot struct {
 }
 
 // newStack opens a collection for writing; c is nil for one that holds nothing yet.
-func newStack(c *bbolt.Bucket, id auth.CollectionID) (*stack, error) {
+func newStack(c *bbolt.Bucket, id auth.CollectionID, z sizes) (*stack, error) {
 	s := &stack{
-		id: id, bits: map[string]bitmap{}, gone: map[collections.Added][]int{}, profiles: map[profile][]track{},
+		id: id, sizes: z, bits: map[string]bitmap{}, gone: map[collections.Added][]int{}, profiles: map[profile][]track{},
 	}
 	if c == nil {
 		return s, nil
@@ -86,7 +87,7 @@ func (s *stack) find(a collections.Added) (*version, spot, error) {
 
 // add puts a version behind all others.
 func (s *stack) add(v *version, raw []byte) spot {
-	if s.open != nil && !s.open.takes(len(raw)) {
+	if s.open != nil && !s.open.takes(len(raw), s.sizes) {
 		s.full = append(s.full, s.open)
 		s.open = nil
 	}
@@ -163,7 +164,7 @@ func (s *stack) put(op *bbolt.Bucket) error {
 		}
 		(*b).FillPercent = 1
 	}
-	if s.open != nil && !s.open.small() {
+	if s.open != nil && !s.open.small(s.sizes) {
 		s.full, s.open = append(s.full, s.open), nil
 	}
 	for _, seg := range s.full {

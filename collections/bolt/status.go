@@ -166,4 +166,3 @@ func (o *stored) run(tx *bbolt.Tx, n int) ([]*version, error) {
 	slices.SortFunc(list, func(a, b *version) int { return int(a.Added - b.Added) })
 	return slices.CompactFunc(list, func(a, b *version) bool { return a.Added == b.Added }), nil
 }
-
