@@ -144,6 +144,7 @@ type Principal struct {
 	PartnerEpoch uint64
 	ClientEpoch  uint64
 	Scope        Scope  // what a token was narrowed to; the other methods have FullScope
+	Token        string // ByToken: the token's id
 	Address      string // where the request came from, for the journal
 	UID          int    // ByPeer only
 }

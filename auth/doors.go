@@ -128,16 +128,9 @@ func (d *Doors) bySecret(t *Tables, secret string, now time.Time) (Principal, Cl
 }
 
 func (d *Doors) byToken(t *Tables, token string, shown *Shown, now time.Time) (Principal, ClientID, error) {
-	c, err := d.verify(token, now)
+	p, c, err := d.tokenHolder(t, token, now)
 	if err != nil {
 		return Principal{}, c.Client, err
-	}
-	p, err := t.Principal(c.Client, ByToken)
-	if err != nil {
-		return Principal{}, c.Client, err
-	}
-	if p.Partner != c.Partner || p.PartnerEpoch != c.PartnerEpoch || p.ClientEpoch != c.ClientEpoch {
-		return Principal{}, c.Client, errors.New("token: of an epoch that is over, or another partner's")
 	}
 	if c.Confirmation != nil {
 		// RFC 8705 section 3: "The protected resource MUST obtain, from its TLS implementation layer, the
@@ -148,8 +141,29 @@ func (d *Doors) byToken(t *Tables, token string, shown *Shown, now time.Time) (P
 			return Principal{}, c.Client, errors.New("token: bound to a certificate that is not there")
 		}
 	}
+	return p, c.Client, nil
+}
+
+// tokenHolder gives the principal and the claims of a token that is alive: its partner and client as
+// they are now, in the token's epochs.
+func (d *Doors) tokenHolder(t *Tables, token string, now time.Time) (Principal, claims, error) {
+	c, err := d.verify(token, now)
+	if err != nil {
+		return Principal{}, c, err
+	}
+	p, err := t.Principal(c.Client, ByToken)
+	if err != nil {
+		return Principal{}, c, err
+	}
+	if p.Partner != c.Partner {
+		return Principal{}, c, errors.New("token: of another partner")
+	}
+	p.PartnerEpoch, p.ClientEpoch, p.Token = c.PartnerEpoch, c.ClientEpoch, c.ID
+	if err := t.Still(p); err != nil {
+		return Principal{}, c, err
+	}
 	p.Scope, err = ParseScope(c.Scope)
-	return p, c.Client, err
+	return p, c, err
 }
 
 // beside gives the fingerprint of a certificate that came with p.

@@ -386,7 +386,7 @@ func TestTokenScopeOnlyNarrows(t *testing.T) {
 func TestRotationUnderLoad(t *testing.T) {
 	h := newHouse(t)
 	var clock atomic.Int64 // seconds since the start
-	start := time.Now() // when the ring was made
+	start := time.Now()    // when the ring was made
 	now := func() time.Time { return start.Add(time.Duration(clock.Load()) * time.Second) }
 	doors := &auth.Doors{
 		Issuer: issuer, Audience: audience, Vault: h.vault, Ring: h.ring, Now: now,

@@ -20,11 +20,13 @@ import (
 //	client       PARTNER_N             Client
 //	grant        PARTNER/COLLECTION    Grant
 //	invitation   SHA-256 of its token  Invitation
+//	token        its jti               RevokedToken
 const (
 	partnerTable    = "partner"
 	clientTable     = "client"
 	grantTable      = "grant"
 	invitationTable = "invitation"
+	tokenTable      = "token"
 )
 
 // Record is a row of the registry as a store keeps it. A nil Value deletes the row.
@@ -39,7 +41,8 @@ type Tables struct {
 	Partners    map[PartnerID]Partner
 	Clients     map[ClientID]Client
 	Grants      map[PartnerID]map[CollectionID]Grant
-	Invitations map[string]Invitation // by Hash
+	Invitations map[string]Invitation   // by Hash
+	Tokens      map[string]RevokedToken // by ID
 
 	secrets      map[secretRef]ClientID
 	fingerprints map[string]ClientID // of certificates
@@ -59,6 +62,7 @@ func NewTables() *Tables {
 		Clients:      map[ClientID]Client{},
 		Grants:       map[PartnerID]map[CollectionID]Grant{},
 		Invitations:  map[string]Invitation{},
+		Tokens:       map[string]RevokedToken{},
 		secrets:      map[secretRef]ClientID{},
 		fingerprints: map[string]ClientID{},
 		serials:      map[string]ClientID{},
@@ -73,6 +77,7 @@ func (t *Tables) Clone() *Tables {
 		Clients:      maps.Clone(t.Clients),
 		Grants:       maps.Clone(t.Grants),
 		Invitations:  maps.Clone(t.Invitations),
+		Tokens:       maps.Clone(t.Tokens),
 		secrets:      maps.Clone(t.secrets),
 		fingerprints: maps.Clone(t.fingerprints),
 		serials:      maps.Clone(t.serials),
@@ -91,6 +96,8 @@ func (t *Tables) Load(r Record) (ok bool, err error) {
 		err = t.loadGrant(r)
 	case invitationTable:
 		err = t.loadInvitation(r)
+	case tokenTable:
+		err = t.loadToken(r)
 	default:
 		return false, nil
 	}
@@ -171,6 +178,22 @@ func (t *Tables) loadInvitation(r Record) error {
 	return nil
 }
 
+func (t *Tables) loadToken(r Record) error {
+	if r.Value == nil {
+		delete(t.Tokens, r.Key)
+		return nil
+	}
+	var v RevokedToken
+	if err := decodeStrict(r.Value, &v); err != nil {
+		return err
+	}
+	if v.ID != r.Key || v.ID == "" || v.Client.Check() != nil {
+		return errors.New("id or client does not hold")
+	}
+	t.Tokens[v.ID] = v
+	return nil
+}
+
 // The put methods set a row with its indexes and give it as the store keeps it.
 
 func (t *Tables) putPartner(p Partner) Record {
@@ -229,6 +252,16 @@ func (t *Tables) putInvitation(v Invitation) Record {
 	return row(invitationTable, v.Hash, v)
 }
 
+func (t *Tables) putToken(v RevokedToken) Record {
+	t.Tokens[v.ID] = v
+	return row(tokenTable, v.ID, v)
+}
+
+func (t *Tables) dropToken(id string) Record {
+	delete(t.Tokens, id)
+	return Record{Table: tokenTable, Key: id}
+}
+
 func (g Grant) key() string { return string(g.Partner) + "/" + string(g.Collection) }
 
 func row(table, key string, v any) Record {
@@ -279,7 +312,7 @@ func LocalOperator(uid int) Principal {
 }
 
 // Still reports whether a principal is still what it was when its request was admitted: partner
-// active, client live, epochs unchanged. The error is ErrUnauthenticated and says why. The operator
+// active, client live, epochs unchanged, token not revoked. The error is ErrUnauthenticated and says why. The operator
 // on the machine always is: the operating system admitted it.
 func (t *Tables) Still(p Principal) error {
 	if p.Method == ByPeer {
@@ -301,6 +334,9 @@ func (t *Tables) Still(p Principal) error {
 		return fmt.Errorf("%w: from before partner %q was suspended or restored", ErrUnauthenticated, p.Partner)
 	case c.Epoch != p.ClientEpoch:
 		return fmt.Errorf("%w: from before a credential of %q was revoked", ErrUnauthenticated, p.Client)
+	}
+	if r, ok := t.Tokens[p.Token]; ok && r.Client == p.Client {
+		return fmt.Errorf("%w: token %.64q is revoked", ErrUnauthenticated, p.Token)
 	}
 	return nil
 }
