@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"net/http"
 	"slices"
+	"strings"
 
 	"liaison/auth"
 	"liaison/collections"
@@ -79,7 +80,7 @@ func (s Cursors) Seal(c Cursor) string {
 
 // Open reads what Seal wrote; ok is false for anything else.
 func (s Cursors) Open(text string) (c Cursor, ok bool) {
-	if len(text) > maxCursor {
+	if len(text) > maxCursor || strings.ContainsAny(text, "\r\n") { // which the decoder would skip
 		return c, false
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
