@@ -9,6 +9,7 @@ import (
 // gatewayCommands are the operator's verbs, on the machine of the gateway.
 func gatewayCommands(w *world) []*cobra.Command {
 	return []*cobra.Command{
+		demoCommand(w),
 		initCommand(w),
 		serveCommand(w),
 		operationCommand(w),
