@@ -65,6 +65,8 @@ type Partner struct {
 	Clients        int        `json:"clients"` // number of the last client that it was given
 	Created        time.Time  `json:"created"`
 	Resync         time.Time  `json:"resync,omitzero"` // positions handed out before this start again
+
+	RequireCertificate bool `json:"require_certificate,omitzero"` // nothing opens a door without one
 }
 
 // Secret is one long-lived secret of a client: only its MAC is kept.

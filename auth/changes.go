@@ -39,6 +39,8 @@ type (
 		Name           *string
 		Clearance      *stix.Level
 		DefaultMarking *stix.Level // Unmarked takes it away
+
+		RequireCertificate *bool
 	}
 	SuspendPartner struct{ ID PartnerID } // epoch + 1: tokens die, secrets and certificates rest
 	ResumePartner  struct{ ID PartnerID }
@@ -115,6 +117,7 @@ func (c SetPartner) Apply(t *Tables, _ time.Time) (Effect, error) {
 		Name           *changed[string]     `json:"name,omitempty"`
 		Clearance      *changed[stix.Level] `json:"clearance,omitempty"`
 		DefaultMarking *changed[stix.Level] `json:"default_marking,omitempty"`
+		Require        *changed[bool]       `json:"require_certificate,omitempty"`
 	}{Partner: p.ID}
 	if c.Name != nil {
 		if err := checkName(*c.Name); err != nil {
@@ -137,7 +140,11 @@ func (c SetPartner) Apply(t *Tables, _ time.Time) (Effect, error) {
 		what.DefaultMarking = &changed[stix.Level]{p.DefaultMarking, *c.DefaultMarking}
 		p.DefaultMarking = *c.DefaultMarking
 	}
-	if c.Name == nil && c.Clearance == nil && c.DefaultMarking == nil {
+	if c.RequireCertificate != nil {
+		what.Require = &changed[bool]{p.RequireCertificate, *c.RequireCertificate}
+		p.RequireCertificate = *c.RequireCertificate
+	}
+	if c.Name == nil && c.Clearance == nil && c.DefaultMarking == nil && c.RequireCertificate == nil {
 		return Effect{}, fmt.Errorf("%w: partner %q: nothing to set: give a name, a clearance or a default marking", ErrInvalid, c.ID)
 	}
 	return Effect{[]Record{t.putPartner(p)}, "partner.set", what}, nil

@@ -412,9 +412,20 @@ func TestSecretsRotate(t *testing.T) {
 	if d.t0.Clients[id].Epoch != 1 {
 		t.Error("rotation raised the epoch")
 	}
+	// The newest that holds lives on, not one that has expired.
+	short := third
+	short.ID, short.MAC, short.Expires = "short", strings.Repeat("ab", 32), d.now.Add(time.Minute)
+	d.do(auth.AddSecret{Client: id, Secret: short, Overlap: 24 * time.Hour})
+	d.now = d.now.Add(time.Hour)
+	_, fifth := d.vault.NewSecret(d.now)
+	d.do(auth.AddSecret{Client: id, Secret: fifth, Overlap: 48 * time.Hour})
+	if diff := cmp.Diff([]string{fourth.ID + " 23h0m0s", fifth.ID + " forever"}, secrets()); diff != "" {
+		t.Errorf("after one that expired (-want +got):\n%s", diff)
+	}
+	fourth = fifth
 	d.refuse(auth.ErrNotFound, "secret", auth.RevokeSecret{Client: id, ID: first.ID})
 	d.do(auth.RevokeSecret{Client: id, ID: fourth.ID})
-	if k := d.t0.Clients[id]; len(k.Secrets) != 0 || k.Epoch != 2 {
+	if k := d.t0.Clients[id]; len(k.Secrets) != 1 || k.Epoch != 2 {
 		t.Errorf("revoked secret: %+v", k)
 	}
 	if diff := diffTables(d.t0, d.reload()); diff != "" {

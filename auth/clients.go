@@ -71,10 +71,15 @@ func (c AddSecret) Apply(t *Tables, now time.Time) (Effect, error) {
 		Until  string `json:"until,omitempty"` // how long the old one lives on
 	}{ofClient: ofClient{Partner: k.Partner, Client: k.ID}, Secret: c.Secret.ID}
 
+	newest := -1 // of those that hold
+	for i, s := range k.Secrets {
+		if !s.Expired(now) {
+			newest = i
+		}
+	}
 	var kept []Secret
 	for i, s := range k.Secrets {
-		// Only the newest of the live ones stays beside the new one.
-		if i < len(k.Secrets)-1 || s.Expired(now) || c.Overlap == 0 {
+		if i != newest || c.Overlap == 0 {
 			what.Secrets = append(what.Secrets, s.ID)
 			continue
 		}

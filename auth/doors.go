@@ -93,8 +93,8 @@ func (d *Doors) Identify(_ context.Context, c Presented) (Principal, error) {
 	default:
 		return Principal{}, &Refusal{Reason: "no credential"}
 	}
-	if err == nil && c.Certificate != nil {
-		p.Certificate, err = t.beside(p, *c.Certificate, now)
+	if err == nil {
+		p.Certificate, err = t.beside(p, c.Certificate, now)
 	}
 	if err != nil {
 		r := &Refusal{Code: k.code, Reason: err.Error()}
@@ -166,12 +166,19 @@ func (d *Doors) tokenHolder(t *Tables, token string, now time.Time) (Principal, 
 	return p, c, err
 }
 
-// beside gives the fingerprint of a certificate that came with p.
-func (t *Tables) beside(p Principal, s Shown, now time.Time) (string, error) {
+// beside gives the fingerprint of the certificate that came with p, "" when none did and none is
+// required.
+func (t *Tables) beside(p Principal, s *Shown, now time.Time) (string, error) {
+	if s == nil {
+		if t.Partners[p.Partner].RequireCertificate {
+			return "", errors.New("certificate: required and not there")
+		}
+		return "", nil
+	}
 	if s.Client != p.Client || s.Partner != p.Partner {
 		return "", errors.New("certificate: another client's")
 	}
-	if _, err := t.Certificate(s, now); err != nil {
+	if _, err := t.Certificate(*s, now); err != nil {
 		return "", err
 	}
 	return s.Fingerprint, nil

@@ -146,6 +146,39 @@ func TestIdentifyCertificate(t *testing.T) {
 	h.enters(h.id, auth.BySecret, bearer(h.secret))
 }
 
+func TestRequireCertificate(t *testing.T) {
+	h := newHouse(t)
+	free, bound := h.token(nil), h.token(&h.shown)
+	h.do(auth.SetPartner{ID: "acme", RequireCertificate: new(true)})
+	if got, want := h.lastLine(), `partner.set {"partner":"acme","require_certificate":{"after":true,"before":false}}`; got != want {
+		t.Errorf("journal: got %s, want %s", got, want)
+	}
+	for name, c := range map[string]string{"secret": h.secret, "token": free, "bound token": bound} {
+		t.Run(name, func(t *testing.T) {
+			h.t = t
+			h.stays("invalid_token", h.id, bearer(c))
+			p := bearer(c)
+			p.Certificate = &h.rivals
+			h.stays("invalid_token", h.id, p)
+			p.Certificate = &h.shown
+			if _, err := h.in(p); err != nil {
+				t.Errorf("with its certificate: %v", err)
+			}
+		})
+	}
+	h.t = t
+	h.enters(h.id, auth.ByCertificate, auth.Presented{Certificate: &h.shown})
+	h.enters(h.rivalID, auth.BySecret, bearer(h.rival))
+	_, _, err := h.doors.Token(context.Background(), auth.TokenRequest{
+		Presented: authorization(basic(string(h.id), h.secret)), Form: map[string][]string{"grant_type": {"client_credentials"}},
+	})
+	if e, ok := errors.AsType[*auth.OAuthError](err); !ok || e.Status != 401 {
+		t.Errorf("a token without a certificate: %v", err)
+	}
+	h.do(auth.SetPartner{ID: "acme", RequireCertificate: new(false)})
+	h.enters(h.id, auth.BySecret, bearer(h.secret))
+}
+
 // Threats 9 and 10: what is taken away is gone with the next request, whatever was remembered.
 func TestRevocationActsAtOnce(t *testing.T) {
 	for name, c := range map[string]struct {

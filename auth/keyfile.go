@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,7 +74,10 @@ func writeKeyFile(dir, name string, v any) (err error) {
 		return err
 	}
 	defer root.Close()
-	temp := name + "." + rand.Text() + ".tmp"
+	temp := name + ".tmp"
+	if err := root.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // a crash left it
+		return err
+	}
 	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

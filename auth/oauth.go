@@ -196,8 +196,8 @@ func (d *Doors) byBasic(r TokenRequest) (Principal, error) {
 	if err == nil && string(p.Client) != user {
 		err = errors.New("token endpoint: client_id is not the secret's")
 	}
-	if err == nil && r.Certificate != nil {
-		p.Certificate, err = t.beside(p, *r.Certificate, now)
+	if err == nil {
+		p.Certificate, err = t.beside(p, r.Certificate, now)
 	}
 	if err != nil {
 		refusal.Reason = err.Error()
