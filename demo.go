@@ -75,12 +75,12 @@ func runDemo(ctx context.Context, w *world, o demoOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, g.Close()) }()
 
-	serving, stop := context.WithCancel(ctx)
-	ready, ended := make(chan string, 1), make(chan error, 1)
 	l, err := g.listen()
 	if err != nil {
 		return err
 	}
+	serving, stop := context.WithCancel(ctx)
+	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() { ended <- g.serve(serving, l, func(url string) { ready <- url }) }()
 	defer func() {
 		stop()
