@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -34,19 +35,12 @@ func clientList(w *world) *cobra.Command {
 					return w.print(all, "")
 				}
 				if len(all) == 0 {
-					return w.print(nil, "no clients yet\nnext: %s\n", w.next("partner invite "+string(cmpPartner(partner))))
+					return w.print(nil, "no clients yet\nnext: %s\n", w.next("partner invite "+cmp.Or(string(partner), "ID")))
 				}
 				return w.table(clientRows(all))
 			})
 		},
 	}
-}
-
-func cmpPartner(p auth.PartnerID) auth.PartnerID {
-	if p == "" {
-		return "ID"
-	}
-	return p
 }
 
 // clientRows has a row for each credential.
@@ -126,5 +120,5 @@ func (w *world) revokeAll(ctx context.Context, c *admin.Client, p auth.PartnerID
 	if err != nil {
 		return err
 	}
-	return w.print(gone, "revoked %d clients of %s\nnext: %s\n", len(gone), p, w.next("partner invite "+string(p)))
+	return w.print(gone, "revoked %s of %s\nnext: %s\n", count(len(gone), "client"), p, w.next("partner invite "+string(p)))
 }

@@ -36,7 +36,7 @@ func operationCreate(w *world) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return w.print(o, "opened operation %s with %d collections at %s\nnext: %s\n", o.ID, len(o.Collections), o.URL,
+				return w.print(o, "opened operation %s with %s at %s\nnext: %s\n", o.ID, count(len(o.Collections), "collection"), o.URL,
 					w.next("partner create ID --role vendor --name NAME --operation "+string(o.ID)+" --countries all"))
 			})
 		},

@@ -56,7 +56,7 @@ as its default marking, and fails when it has none.`,
 				if err != nil {
 					return err
 				}
-				return w.print(p, "created %s %s with %d collections\nnext: %s\n", p.Role, p.ID, len(p.Grants),
+				return w.print(p, "created %s %s with %s\nnext: %s\n", p.Role, p.ID, count(len(p.Grants), "collection"),
 					w.next("partner invite "+string(p.ID)))
 			})
 		},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -126,6 +127,14 @@ func splitList(s string) []string {
 		}
 	}
 	return out
+}
+
+// count writes "1 collection", "2 collections".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
 }
 
 func when(t time.Time) string {
