@@ -40,8 +40,10 @@ func (p *parser) again(i int) int {
 	first := &m.nodes[m.cursor]
 	from := int(first.key) - 1
 	last := first
-	for next := int(first.next); next < len(m.nodes) && m.nodes[next].flags&unchanged != 0; next = int(last.next) {
-		last = &m.nodes[next]
+	if first.flags&unchanged != 0 {
+		for next := int(first.next); next < len(m.nodes) && m.nodes[next].flags&unchanged != 0; next = int(last.next) {
+			last = &m.nodes[next]
+		}
 	}
 	for {
 		to := int(last.end) + 1 // and the byte after, which shows that the value ends there too

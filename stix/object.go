@@ -36,6 +36,8 @@ type Object struct {
 	p       *parser
 	scratch []byte // text of strings with escapes
 	checker checker
+	facts   factSet
+	decoded factSet // those with text in scratch, which the next object overwrites
 
 	properties map[string]string // names of properties that STIX does not define, to be used again
 }
@@ -99,13 +101,17 @@ func mitre(id []byte) bool {
 // read takes the facts of the value at buf[base:end] from the parser's nodes. With base == end the
 // value is not complete.
 func (o *Object) read(p *parser, base, end int) {
-	o.clear()
 	o.p = p
+	o.Raw = nil
+	o.DefinitionType, o.DefinitionLevel = nil, Unmarked
+	o.Refs, o.scratch = o.Refs[:0], o.scratch[:0]
 	if end > base {
 		o.Raw = p.b[base:end:end]
 	}
 	if len(p.nodes) == 0 || p.nodes[0].kind != kObject {
 		o.kind = nil
+		o.empty(o.facts)
+		o.facts = 0
 		return
 	}
 	o.readNodes()
@@ -118,38 +124,56 @@ func (o *Object) read(p *parser, base, end int) {
 	}
 }
 
-// readNodes takes the facts from the nodes in one pass.
+// readNodes takes the facts from the nodes in one pass. A fact of a member that is unchanged from the
+// object before stands already: that object's bytes are still in the buffer. The others that the
+// object before had are emptied.
 //
 // References are the properties at any depth that end in _ref or _refs: "MUST end in _ref (or _refs
 // for a list)" is how STIX 2.1 section 2.9 and appendix B tell them from other text.
 func (o *Object) readNodes() {
 	nodes := o.p.nodes
+	before, now, again := o.facts, factSet(0), o.decoded
+	o.decoded = 0
 	top, nextTop := 0, 1
 	for i := 1; i < len(nodes); i++ {
 		m := &nodes[i]
-		isTop := i == nextTop
-		if isTop {
-			top, nextTop = i, int(m.next)
-		}
-		if m.kend == 0 {
-			continue
-		}
 		what := factOf[m.name]
-		if what == noFact && (m.name != 0 || !refName(o.key(m))) {
+		if i != nextTop {
+			if m.kend != 0 && (what == aRef || m.name == 0 && refName(o.key(m))) {
+				o.readRef(&nodes[top], m, i)
+			}
 			continue
 		}
-		if what == noFact || what == aRef {
-			o.readRef(&nodes[top], m, i)
+		top, nextTop = i, int(m.next)
+		if what == aRef || m.name == 0 && refName(o.key(m)) {
+			o.readRef(m, m, i)
 		}
-		if isTop && m.end >= m.start && o.p.at[m.name] == uint32(i) {
+		bit := factBit[m.name]
+		if bit == 0 {
+			continue
+		}
+		if m.flags&unchanged != 0 && before&^again&bit != 0 {
+			now |= bit
+			i = max(i, nextTop-1)
+		} else if m.end >= m.start && o.p.at[m.name] == uint32(i) && now&bit == 0 {
+			now |= bit
+			used := len(o.scratch)
 			o.readFact(m, i)
+			if len(o.scratch) != used {
+				o.decoded |= bit
+			}
 		}
+	}
+	o.facts = now
+	if stale := before &^ now; stale != 0 {
+		o.empty(stale)
 	}
 }
 
 // readFact takes the fact of a top-level property.
 func (o *Object) readFact(m *node, at int) {
 	if m.kind != kString {
+		o.empty(factBit[m.name])
 		switch {
 		case m.name == nRevoked:
 			o.Revoked = m.kind == kTrue
@@ -168,13 +192,13 @@ func (o *Object) readFact(m *node, at int) {
 	case nSpecVersion:
 		o.SpecVersion = o.text(m)
 	case nCreated:
-		o.Created = o.stamp(m)
+		o.stamp(&o.Created, m)
 	case nModified:
-		o.Modified = o.stamp(m)
+		o.stamp(&o.Modified, m)
 	case nValidFrom:
-		o.ValidFrom = o.stamp(m)
+		o.stamp(&o.ValidFrom, m)
 	case nValidUntil:
-		o.ValidUntil = o.stamp(m)
+		o.stamp(&o.ValidUntil, m)
 	case nCreatedByRef:
 		o.CreatedBy = o.text(m)
 	case nName:
@@ -188,40 +212,74 @@ func (o *Object) readFact(m *node, at int) {
 
 // what a name is to readNodes.
 const (
-	noFact = iota
-	aFact
-	aRef // created_by_ref is both
+	noRef = iota
+	aRef
 )
 
-// factOf tells the names that readNodes looks at. Markings are no references here.
+// factOf tells the names of references. Markings are no references here.
 var factOf = func() (what [nameCount]uint8) {
 	for n, text := range names {
-		if refName([]byte(text)) {
+		if refName([]byte(text)) && name(n) != nObjectMarkingRefs && name(n) != nMarkingRef {
 			what[n] = aRef
 		}
-	}
-	for _, n := range []name{
-		nType, nID, nSpecVersion, nCreated, nModified, nValidFrom, nValidUntil, nName, nPattern, nPatternType, nRevoked,
-		nObjectMarkingRefs, nGranularMarkings, nMarkingRef,
-	} {
-		what[n] = aFact
 	}
 	return what
 }()
 
-// clear empties the facts and keeps the memory that they used. It sets them one by one: this is done
-// for every object, and most facts are absent from most.
-func (o *Object) clear() {
-	o.Raw, o.Type, o.ID, o.SpecVersion, o.CreatedBy = nil, nil, nil, nil, nil
-	o.Created, o.Modified = Timestamp{}, Timestamp{}
-	if o.ValidFrom.Text != nil || o.ValidUntil.Text != nil {
-		o.ValidFrom, o.ValidUntil = Timestamp{}, Timestamp{}
+// A factSet says which facts an Object holds.
+type factSet uint16
+
+// factNames are the properties that are facts of every object, a bit of factSet each.
+var factNames = [...]name{
+	nType, nID, nSpecVersion, nCreated, nModified, nValidFrom, nValidUntil, nCreatedByRef, nName, nPattern, nPatternType,
+	nRevoked, nObjectMarkingRefs, nGranularMarkings,
+}
+
+// factBit gives a name's bit, 0 for a name that is no fact.
+var factBit = func() (bit [nameCount]factSet) {
+	for i, n := range factNames {
+		bit[n] = 1 << i
 	}
-	o.Revoked = false
-	o.Markings, o.GranularMarkings, o.Refs = o.Markings[:0], o.GranularMarkings[:0], o.Refs[:0]
-	o.Pattern, o.PatternType, o.Name = nil, nil, nil
-	o.DefinitionType, o.DefinitionLevel = nil, Unmarked
-	o.scratch = o.scratch[:0]
+	return bit
+}()
+
+// empty makes facts absent.
+func (o *Object) empty(facts factSet) {
+	for i, n := range factNames {
+		if facts>>i&1 == 0 {
+			continue
+		}
+		switch n {
+		case nType:
+			o.Type = nil
+		case nID:
+			o.ID = nil
+		case nSpecVersion:
+			o.SpecVersion = nil
+		case nCreated:
+			o.Created = Timestamp{}
+		case nModified:
+			o.Modified = Timestamp{}
+		case nValidFrom:
+			o.ValidFrom = Timestamp{}
+		case nValidUntil:
+			o.ValidUntil = Timestamp{}
+		case nCreatedByRef:
+			o.CreatedBy = nil
+		case nName:
+			o.Name = nil
+		case nPattern:
+			o.Pattern = nil
+		case nPatternType:
+			o.PatternType = nil
+		case nRevoked:
+			o.Revoked = false
+		case nObjectMarkingRefs:
+			o.Markings = o.Markings[:0]
+		case nGranularMarkings:
+			o.GranularMarkings = o.GranularMarkings[:0]
+		}
+	}
 }
 
 // member gives the node of a top-level property; the zero node when it is absent or was not read.
@@ -278,16 +336,15 @@ func (o *Object) raw(m *node) []byte {
 	return o.p.b[o.p.base+int(m.start) : o.p.base+int(m.end)]
 }
 
-func (o *Object) stamp(m *node) Timestamp {
-	text := o.text(m)
-	at, _ := o.p.instant(text)
-	return Timestamp{Text: text, At: at}
+func (o *Object) stamp(t *Timestamp, m *node) {
+	t.Text = o.text(m)
+	t.At, _ = o.p.instant(t.Text)
 }
 
 // readMarkings takes the ids of the list at.
 func (o *Object) readMarkings(at int) {
 	nodes := o.p.nodes
-	for c := at + 1; c < int(nodes[at].next); c = int(nodes[c].next) {
+	for c := at + 1; c < int(nodes[at].next) && c < len(nodes); c = int(nodes[c].next) {
 		if nodes[c].kind == kString {
 			o.Markings = append(o.Markings, o.text(&nodes[c]))
 		}
