@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/klauspost/compress/zstd"
 
 	"liaison/auth"
 	"liaison/certs"
@@ -335,4 +337,47 @@ func random(n int) string {
 		b.WriteString(rand.Text())
 	}
 	return b.String()[:n]
+}
+
+func collectionsAccess(c auth.Change) collections.Change { return collections.Access(c) }
+
+// flush moves the clock and lets the server write what it counted.
+func (g *gateway) flush(d time.Duration) {
+	g.Helper()
+	g.ahead.Add(int64(d))
+	g.ok(g.server.Flush(g.Context(), g.now()))
+	g.ok(g.store.Sweep(g.Context(), g.now()))
+}
+
+// journal gives what the lines of a kind say.
+func (g *gateway) journal(kind string) (what []string) {
+	g.Helper()
+	for e, err := range g.store.Journal(g.Context(), 0) {
+		g.ok(err)
+		if e.Line.Kind == kind {
+			what = append(what, string(e.Line.What))
+		}
+	}
+	return what
+}
+
+// decoded takes a content coding off.
+func decoded(t testing.TB, coding string, b []byte) string {
+	t.Helper()
+	var r io.Reader
+	var err error
+	switch coding {
+	case "gzip":
+		r, err = gzip.NewReader(bytes.NewReader(b))
+	case "zstd":
+		r, err = zstd.NewReader(bytes.NewReader(b))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
 }

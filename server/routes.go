@@ -97,21 +97,12 @@ func (s *Server) router() *echo.Echo {
 			c.Response().Header().Set(echo.HeaderAllow, allow)
 			return c.NoContent(http.StatusNoContent)
 		})
-		e.Match(otherMethods(methods), path, func(c echo.Context) error {
+		// Of a path that is there but not by this method.
+		e.RouteNotFound(path, func(c echo.Context) error {
 			// RFC 9110 section 15.5.6: "The origin server MUST generate an Allow header field in a 405".
 			c.Response().Header().Set(echo.HeaderAllow, allow)
 			return echo.ErrMethodNotAllowed
 		})
 	}
 	return e
-}
-
-// otherMethods lists the methods that echo knows and a path does not. Without them echo looks for
-// another route that fits.
-func otherMethods(methods []string) []string {
-	known := []string{
-		http.MethodConnect, http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch,
-		http.MethodPost, http.MethodPut, http.MethodTrace, echo.PROPFIND, echo.REPORT,
-	}
-	return slices.DeleteFunc(known, func(m string) bool { return slices.Contains(methods, m) })
 }

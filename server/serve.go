@@ -35,12 +35,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// route finds the handler. A path with escapes that Go would write otherwise (%2F above all) is the
-// path of nothing: no id and no alias needs any.
+// route finds the handler by the decoded path. An escaped slash is no slash and no part of any name
+// here: a path with one is the path of nothing. RFC 3986 section 2.2.
 func (s *Server) route(c echo.Context) error {
 	r := c.Request()
 	deadlinesOf(c)
-	if r.URL.RawPath != "" {
+	if strings.Contains(strings.ToLower(r.URL.RawPath), "%2f") {
 		return echo.ErrNotFound
 	}
 	s.echo.Router().Find(r.Method, r.URL.Path, c)
