@@ -287,6 +287,9 @@ func (p *publication) end(err error) error {
 			}
 			fmt.Fprintln(p.w.stdout, line)
 		}
+		if p.broken > 0 {
+			fmt.Fprintf(p.w.stdout, "%s of %d could not be read and are left out\n", plural(int64(p.broken), "file"), len(p.found))
+		}
 	}
 	switch {
 	case err != nil:

@@ -154,7 +154,7 @@ func permanent(err error) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return true
 	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
 		return true
 	}
 	if _, ok := errors.AsType[*redirectError](err); ok {
@@ -199,7 +199,7 @@ func Explain(err error) error {
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok && e.Reason == x509.Expired {
 		return say("its certificate is out of its time (%v): is this machine's clock right? else tell the operator", clean(e.Detail))
 	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
 		return say("it does not speak TLS there: is the port right?")
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" {

@@ -65,7 +65,7 @@ func Join(ctx context.Context, v Invitation, csr []byte, o Options) (Joined, err
 	if j.Account.CA = ""; len(j.CA) > 0 {
 		j.Account.CA = CAFile
 	}
-	if err := j.Account.check(); err != nil || j.Account.Partner == "" || j.Account.Gateway == "" {
+	if err := j.Account.check(); err != nil || j.Account.Partner == "" || j.Account.ClientID == "" || j.Account.Gateway == "" {
 		return Joined{}, fmt.Errorf("%w: what %s answered is not what a gateway gives to a new partner", ErrNotTAXII, shown(resp.Request.URL))
 	}
 	return j, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"liaison/server/taxii"
 	"liaison/stix"
@@ -25,7 +26,7 @@ const (
 	hopeless = 20
 )
 
-// Source is a bundle or an envelope that can be read more than once.
+// Source is a bundle, an envelope or a single object that can be read more than once.
 type Source struct {
 	Name string
 	Open func() (io.ReadCloser, error)
@@ -118,15 +119,39 @@ func (p *Publisher) Check(src Source, visit func(*stix.Object, *stix.Problem)) (
 }
 
 // scan gives every object of a source; unsent says why one cannot be sent at all. Whether an object
-// is good STIX is the server's to judge.
-func (p *Publisher) scan(src Source, visit func(o *stix.Object, problem *stix.Problem, unsent string) error) error {
+// is good STIX is the server's to judge. A source that is a single object is taken like an envelope
+// with it.
+func (p *Publisher) scan(src Source, visit visitor) error {
+	err := p.scanAs(src, "", "", visit)
+	if !errors.Is(err, stix.ErrNoObjects) {
+		return err
+	}
+	single := false
+	again := p.scanAs(src, envelopeStart, envelopeEnd, func(o *stix.Object, problem *stix.Problem, unsent string) error {
+		if len(o.Type) == 0 || string(o.Type) == "bundle" || len(o.ID) == 0 {
+			return nil
+		}
+		single = true
+		return visit(o, problem, unsent)
+	})
+	if single {
+		return again
+	}
+	return err
+}
+
+type visitor func(o *stix.Object, problem *stix.Problem, unsent string) error
+
+// scanAs scans a source with something before and after it.
+func (p *Publisher) scanAs(src Source, before, after string, visit visitor) error {
 	r, err := src.Open()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInput, err)
 	}
 	defer r.Close()
 	most := p.largestObject()
-	s := stix.NewScanner(r, stix.Limits{Body: 1 << 62, Object: most, Objects: 1 << 62})
+	s := stix.NewScanner(io.MultiReader(strings.NewReader(before), r, strings.NewReader(after)),
+		stix.Limits{Body: 1 << 62, Object: most, Objects: 1 << 62})
 	for n := 1; s.Next(); n++ {
 		o, problem, unsent := s.Object(), s.Problem(), ""
 		switch {
@@ -140,13 +165,7 @@ func (p *Publisher) scan(src Source, visit func(o *stix.Object, problem *stix.Pr
 		}
 	}
 	if err := s.Err(); err != nil {
-		if errors.Is(err, stix.ErrNoObjects) {
-			return fmt.Errorf("%w: %s: %w", ErrInput, src.Name, err)
-		}
-		if _, ok := errors.AsType[*stix.BodyError](err); ok {
-			return fmt.Errorf("%w: %s: %w: mend the file, nothing of it was sent", ErrInput, src.Name, err)
-		}
-		return fmt.Errorf("%w: %s: %w", ErrInput, src.Name, err)
+		return fmt.Errorf("%w: %s: %w: nothing of it is sent", ErrInput, src.Name, err)
 	}
 	return nil
 }
