@@ -134,6 +134,8 @@ var checkCases = []struct {
 	{marking(own, `"definition_type":"statement","definition":{"statement":"x"},"object_marking_refs":["`+own+`"]`), 1, ""},
 	{marking(green1, `"definition_type":"tlp","definition":{"tlp":"green"}`), 0, "-"},
 	{marking(green1, `"definition_type":"tlp","definition":{"tlp":"white"}`), 1, ""},
+	{marking(own, `"definition_type":"tlp","definition":{"tlp":"green"}`), 2, "/id"},
+	{marking(green1, `"definition_type":"tlp","definition":{"tlp":"green"},"x_a":1`), 2, "/x_a"},
 	{marking(red2, `"definition_type":"statement","definition":{"statement":"free for all"}`), 1, ""},
 	{marking(red2, `"definition_type":"tlp","definition":{"tlp":"red"}`), 1, ""},
 	{marking("marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9", `"name":"TLP:CLEAR","definition_type":"tlp","definition":{"tlp":"clear"}`), 1, ""},

@@ -200,7 +200,7 @@ func FuzzInstant(f *testing.F) {
 			}
 		case err == nil && !strings.Contains(text, ":60"):
 			t.Errorf("%q is accepted: %v", text, wantErr)
-		case wantErr == nil && !strings.Contains(text, ",") && len(text) <= len("2006-01-02T15:04:05.000000000000000000Z"):
+		case wantErr == nil && strings.HasPrefix(text, want.Format("2006-01-02T15:04:05")) && !strings.Contains(text, ",") && len(text) <= len("2006-01-02T15:04:05.000000000000000000Z"):
 			t.Errorf("%q is refused: %v", text, err)
 		}
 	})

@@ -99,7 +99,7 @@ func LevelOf(o *Object, lookup func(id []byte) (Level, bool)) (level Level, unkn
 			level = o.DefinitionLevel
 		}
 		if level == Unknown {
-			unknown = o.ID
+			unknown = append([]byte{}, o.ID...)
 		}
 		level = level.Join(Clear)
 	case "extension-definition":

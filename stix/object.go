@@ -207,6 +207,8 @@ func (o *Object) readFact(m *node, at int) {
 		o.Pattern = o.text(m)
 	case nPatternType:
 		o.PatternType = o.text(m)
+	default: // a flag or a list that is none
+		o.empty(factBit[m.name])
 	}
 }
 

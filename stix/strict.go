@@ -15,11 +15,33 @@ func (c *checker) strictly() bool {
 	if v, _ := uuidVersion(o.ID); v > 5 {
 		return c.fail(c.at(nID), "STIX 2.1 section 2.9", "the id's UUID has a version that RFC 4122 does not define")
 	}
-	if !c.propertyNames() || !c.selectors() {
+	if !c.propertyNames() || !c.selectors() || !c.strictTLP() {
 		return false
 	}
 	if string(o.PatternType) == "stix" && o.Pattern != nil && string(o.Type) == "indicator" {
 		return c.patternNames()
+	}
+	return true
+}
+
+// strictTLP: a definition of type tlp is one of the four of STIX 2.1 section 7.2.1.4, with nothing
+// added to it.
+func (c *checker) strictTLP() bool {
+	const section = "STIX 2.1 section 7.2.1.4"
+	o := c.o
+	if string(o.DefinitionType) != "tlp" || string(o.Type) != "marking-definition" {
+		return true
+	}
+	if m := standard(o.ID); m == nil || !m.one {
+		return c.fail(c.at(nID), section, "a TLP marking definition has the id that the standard gives it")
+	}
+	nodes := o.p.nodes
+	for i := 1; i < int(nodes[0].next); i = int(nodes[i].next) {
+		switch nodes[i].name {
+		case nType, nSpecVersion, nID, nCreated, nName, nDefinitionType, nDefinition:
+		default:
+			return c.fail(i, section, "a TLP marking definition has no property but those that the standard gives it")
+		}
 	}
 	return true
 }
