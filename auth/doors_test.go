@@ -140,6 +140,15 @@ func TestIdentifyCertificate(t *testing.T) {
 	h.stays("invalid_client", "", only(auth.Shown{}))
 	h.stays("invalid_client", "", only(auth.Shown{Partner: "acme", Client: "acme_9", Serial: "1", Fingerprint: fingerprint("x")}))
 
+	// Another client of the same partner is another client.
+	_, sibling, _ := h.join("acme")
+	token := h.token(nil)
+	h.enters("acme_2", auth.BySecret, bearer(sibling))
+	h.stays("invalid_token", "acme_2", auth.Presented{Authorization: []string{"Bearer " + sibling}, Certificate: &h.shown})
+	third, _, shown := h.join("acme")
+	h.enters(third, auth.ByCertificate, only(shown))
+	h.stays("invalid_token", h.id, auth.Presented{Authorization: []string{"Bearer " + token}, Certificate: &shown})
+
 	h.do(auth.RevokeCertificate{Client: h.id, Serial: h.shown.Serial})
 	h.stays("invalid_client", h.id, only(h.shown))
 	h.stays("invalid_token", h.id, auth.Presented{Authorization: []string{"Bearer " + h.secret}, Certificate: &h.shown})

@@ -147,8 +147,12 @@ func (h *house) sign(header, claims any) string {
 
 func (h *house) signBytes(header, claims []byte) string {
 	h.t.Helper()
+	return h.signText(b64(header) + "." + b64(claims))
+}
+
+func (h *house) signText(in string) string {
+	h.t.Helper()
 	_, key := h.ring.Signer()
-	in := b64(header) + "." + b64(claims)
 	sig, err := key.Sign(nil, []byte(in), ed25519Options)
 	if err != nil {
 		h.t.Fatal(err)

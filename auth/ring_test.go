@@ -3,6 +3,7 @@ package auth_test
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
@@ -107,6 +108,27 @@ func TestRingRotates(t *testing.T) {
 	tend(25*time.Hour, 24*time.Hour, "retired active next")
 	tend(25*time.Hour+auth.PublishAhead, 24*time.Hour, "retired retiring active")
 	tend(26*time.Hour, 24*time.Hour, "retired retired active")
+}
+
+// A key that is published and does not sign yet opens nothing, were somebody to sign with it.
+func TestNextKeyVerifiesNothing(t *testing.T) {
+	h := newHouse(t)
+	must(t, h.ring.Rotate(h.now))
+	b, err := os.ReadFile(filepath.Join(h.dir, "tokens.json"))
+	must(t, err)
+	var f struct {
+		Keys []struct {
+			Kid string
+			Key jose.JSONWebKey
+		}
+	}
+	must(t, json.Unmarshal(b, &f))
+	next := f.Keys[1]
+	token := signedBy(t, next.Key.Key.(ed25519.PrivateKey), with(h.header(), "kid", next.Kid), h.claims())
+	h.stays("invalid_token", h.id, bearer(token))
+	_, err = h.ring.Tend(h.now.Add(auth.PublishAhead), 0)
+	must(t, err)
+	h.enters(h.id, auth.ByToken, bearer(token))
 }
 
 func TestRingRevokes(t *testing.T) {
@@ -215,7 +237,7 @@ func writeRing(t *testing.T, dir string, private any, alg string, edit func(map[
 		edit(members)
 	}
 	file := map[string]any{"keys": []any{map[string]any{
-		"kid": k.KeyID, "state": "active", "alg": alg, "key": members, "created": morning, "since": morning,
+		"kid": members["kid"], "state": "active", "alg": alg, "key": members, "created": morning, "since": morning,
 	}}}
 	if err := os.WriteFile(filepath.Join(dir, "tokens.json"), encode(t, file), 0o600); err != nil {
 		t.Fatal(err)
