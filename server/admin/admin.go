@@ -128,6 +128,18 @@ func (a *API) routes() []route {
 	}
 }
 
+// Route is one line of the table of routes.
+type Route struct{ Method, Path string }
+
+// Routes lists what there is below Prefix, for those who hold a description against it.
+func (a *API) Routes() []Route {
+	var out []Route
+	for _, r := range a.routes() {
+		out = append(out, Route{r.method, r.path})
+	}
+	return out
+}
+
 // ServeHTTP answers a request of the operator.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
 

@@ -28,8 +28,10 @@ var (
 // v does not have, in exactly this spelling, are refused by name, as are members that stand twice; an
 // empty body is an empty object.
 func decode(r request, v any) error {
-	http.NewResponseController(r.w).SetReadDeadline(time.Now().Add(bodyTime)) // not all transports have one
+	control := http.NewResponseController(r.w)
+	control.SetReadDeadline(time.Now().Add(bodyTime)) // not all transports have one
 	body, err := io.ReadAll(http.MaxBytesReader(r.w, r.Body, maxBody))
+	control.SetReadDeadline(time.Time{}) // the act may take longer, and ends when the caller goes
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return fmt.Errorf("%w: at most %d bytes", errBody, maxBody)
 	} else if err != nil {
@@ -118,6 +120,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 		panic(err) // answers are plain structs
 	}
 	w.Header().Set("Content-Type", mediaJSON)
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stallTime)) // not all transports have one
 	w.WriteHeader(status)
 	w.Write(append(b, '\n')) // an answer that nobody takes is nobody's loss
 }

@@ -76,7 +76,7 @@ func (l *listener) Close() error { return errors.Join(l.UnixListener.Close(), l.
 func dial(ctx context.Context, dir string) (net.Conn, error) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("%w in %s: %w", ErrNoGateway, dir, err)
+		return nil, notReached(dir, err)
 	}
 	defer d.Close()
 	path, err := socketPath(d)
@@ -85,8 +85,15 @@ func dial(ctx context.Context, dir string) (net.Conn, error) {
 	}
 	var dialer net.Dialer
 	c, err := dialer.DialContext(ctx, "unix", path)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("%w in %s: %w", ErrNoGateway, dir, err)
+	if err != nil && ctx.Err() == nil {
+		return nil, notReached(dir, err)
 	}
 	return c, err
+}
+
+func notReached(dir string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s may not be opened by this user: run the verb as the user who runs the gateway", dir)
+	}
+	return fmt.Errorf("%w in %s: %w", ErrNoGateway, dir, err)
 }

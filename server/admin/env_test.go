@@ -1,0 +1,155 @@
+package admin_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"liaison/auth"
+	"liaison/collections"
+	"liaison/collections/bolt"
+	"liaison/server/admin"
+)
+
+// env is a gateway's API over a real store, with what a test may want to look at.
+type env struct {
+	dir      string
+	api      *admin.API
+	registry *collections.Registry
+	store    collections.Store
+	log      *safeBuffer
+	archive  func(ctx context.Context, w io.Writer) error
+}
+
+func newEnv(t *testing.T, change func(*admin.Options)) *env {
+	t.Helper()
+	e := &env{dir: t.TempDir(), log: &safeBuffer{}}
+	private, public, err := note.GenerateKey(rand.Reader, "test/journal")
+	check(t, err)
+	signer, err := note.NewSigner(private)
+	check(t, err)
+	verifier, err := note.NewVerifier(public)
+	check(t, err)
+	store, err := bolt.Open(bolt.Options{
+		Path: filepath.Join(e.dir, "store.db"), Spool: filepath.Join(e.dir, "journal.spool"),
+		Create: true, Signer: signer, Verifier: verifier,
+	})
+	check(t, err)
+	t.Cleanup(func() { store.Close() })
+	e.store = store
+	e.registry, err = collections.OpenRegistry(t.Context(), store, nil)
+	check(t, err)
+	o := admin.Options{
+		Registry:   e.registry,
+		Store:      store,
+		Owner:      os.Getuid(),
+		URL:        "https://gateway.example",
+		Invitation: func(token string) string { return "https://gateway.example/join/" + token + "#sha256:00" },
+		Archive: func(ctx context.Context, w io.Writer) error {
+			if e.archive == nil {
+				return errors.New("no archive")
+			}
+			return e.archive(ctx, w)
+		},
+		Log: slog.New(slog.NewTextHandler(e.log, nil)),
+	}
+	if change != nil {
+		change(&o)
+	}
+	e.api = admin.New(o)
+	return e
+}
+
+// serve answers on the socket in e.dir until the test ends.
+func (e *env) serve(t *testing.T) {
+	t.Helper()
+	l, err := admin.Listen(e.dir)
+	check(t, err)
+	s := e.api.Server()
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	t.Cleanup(func() {
+		s.Close()
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("the socket's server ended with %v", err)
+		}
+	})
+}
+
+// raw gives an HTTP client of the socket without any of the typed client's manners.
+func (e *env) raw() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", filepath.Join(e.dir, admin.SocketName))
+		},
+	}}
+}
+
+// transports are the two ways to the same handlers.
+func transports(t *testing.T, run func(t *testing.T, e *env, c *admin.Client)) {
+	t.Run("socket", func(t *testing.T) {
+		e := newEnv(t, nil)
+		e.serve(t)
+		c, err := admin.Dial(t.Context(), e.dir)
+		check(t, err)
+		t.Cleanup(c.Close)
+		run(t, e, c)
+	})
+	t.Run("in process", func(t *testing.T) {
+		e := newEnv(t, nil)
+		run(t, e, admin.InProcess(e.api, os.Getuid()))
+	})
+}
+
+// join makes a client of a partner, as joining does.
+func (e *env) join(t *testing.T, partner auth.PartnerID) auth.ClientID {
+	t.Helper()
+	token, now := auth.NewInvitation(), time.Now()
+	check(t, e.registry.Apply(t.Context(), "test", collections.Access(auth.Invite{Partner: partner, Token: token, TTL: time.Hour})))
+	_, id, err := e.registry.State().Access.Invitation(token, now)
+	check(t, err)
+	vault, err := auth.CreateVault(filepath.Join(t.TempDir(), "keys"))
+	check(t, err)
+	_, secret := vault.NewSecret(now)
+	check(t, e.registry.Apply(t.Context(), "test", collections.Access(auth.Join{Token: token, Client: id, Secret: secret})))
+	return id
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// safeBuffer is a buffer that handlers and the test share.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}

@@ -1,0 +1,241 @@
+package admin_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"liaison/auth"
+	"liaison/collections"
+	"liaison/server/admin"
+)
+
+// seeded is a gateway with an operation, a vendor with a client, and an agency.
+func seeded(t *testing.T, change func(*admin.Options)) *env {
+	t.Helper()
+	e := newEnv(t, change)
+	check(t, e.registry.Apply(t.Context(), "test",
+		collections.CreateOperation{ID: "secure", Title: "Operation Secure", Countries: []string{"VN", "LK"}},
+		collections.Access(auth.CreatePartner{ID: "acme", Role: auth.Vendor, Name: "Acme"}),
+		collections.Access(auth.CreatePartner{ID: "vn-police", Role: auth.Agency, Name: "Police"}),
+	))
+	if id := e.join(t, "acme"); id != "acme_1" {
+		t.Fatalf("joined as %s", id)
+	}
+	return e
+}
+
+// TestRoutes calls every route as it is meant to be called and as it is not.
+func TestRoutes(t *testing.T) {
+	e := seeded(t, nil)
+	e.archive = func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, "tar"); return err }
+	e.serve(t)
+	seen := map[string]bool{}
+	for _, c := range []struct {
+		route  string // of the table
+		path   string // asked for
+		body   string
+		status int
+		want   string // in the answer
+	}{
+		{"GET /health", "/health", "", 200, `"status":"ok"`},
+		{"GET /health", "/health?deep=1", "", 400, `unknown parameter \"deep\"`},
+
+		{"GET /operations", "/operations", "", 200, `"slug":"secure"`},
+		{"POST /operations", "/operations", `{"slug":"two","title":"Two","countries":["sg"]}`, 201, `"alias":"sg"`},
+		{"POST /operations", "/operations", `{"slug":"secure","title":"Two","countries":["sg"]}`, 409, `"error":"exists"`},
+		{"POST /operations", "/operations", `{"slug":"Two","title":"Two","countries":["sg"]}`, 400, `"error":"invalid"`},
+		{"POST /operations", "/operations", `{"slug":"x","title":"X","countries":[]}`, 400, `want at least one`},
+		{"GET /operations/{operation}", "/operations/secure", "", 200, `"url":"https://gateway.example/secure/"`},
+		{"GET /operations/{operation}", "/operations/nothing", "", 404, `"error":"not_found"`},
+		{"POST /operations/{operation}/close", "/operations/two/close", "", 200, `"closed":true`},
+		{"POST /operations/{operation}/close", "/operations/two/close", "", 409, `"error":"conflict"`},
+
+		{"GET /partners", "/partners", "", 200, `"id":"acme"`},
+		{"POST /partners", "/partners", `{"id":"lk-police","role":"agency","name":"LK","operation":"secure","countries":["all"]}`, 201, `"clearance":"amber+strict"`},
+		{"POST /partners", "/partners", `{"id":"x1","role":"agency","name":"X","clearance":"pink"}`, 400, `clearance: level \"pink\"`},
+		{"POST /partners", "/partners", `{"id":"x1","role":"agency","name":"X","default_marking":"pink"}`, 400, `default_marking: level \"pink\"`},
+		{"POST /partners", "/partners", `{"id":"x1","role":"agency","name":"X","countries":["VN"]}`, 400, `name the operation too`},
+		{"POST /partners", "/partners", `{"id":"x1","role":"agency","name":"X","operation":"secure"}`, 400, `name the countries too`},
+		{"POST /partners", "/partners", `{"id":"x1","role":"agency","name":"X","operation":"secure","countries":["VN","vn"]}`, 400, `VN is listed twice`},
+		{"POST /partners", "/partners", `{"id":"x1","role":"agency","name":"X","operation":"gone","countries":["VN"]}`, 404, `operation \"gone\"`},
+		{"GET /partners/{partner}", "/partners/acme", "", 200, `"live_clients":1`},
+		{"GET /partners/{partner}", "/partners/nobody", "", 404, `"error":"not_found"`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"clearance":"red"}`, 200, `"widened":true`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"operation":"secure","countries":["VN"]}`, 200, `"widened":true`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"operation":"secure","countries":["VN"]}`, 200, `"widened":false`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{}`, 400, `nothing to set`},
+		{"PATCH /partners/{partner}", "/partners/nobody", `{"name":"N"}`, 404, `"error":"not_found"`},
+		{"PUT /partners/{partner}/grants/{operation}/{collection}", "/partners/vn-police/grants/secure/lk", `{"read":true,"write":false}`, 200, `"alias":"lk"`},
+		{"PUT /partners/{partner}/grants/{operation}/{collection}", "/partners/vn-police/grants/secure/xx", `{"read":true,"write":false}`, 404, `it has lk, vn`},
+		{"PUT /partners/{partner}/grants/{operation}/{collection}", "/partners/vn-police/grants/secure/lk", `{"read":"yes"}`, 400, `field \"read\": want true or false`},
+		{"POST /partners/{partner}/invitations", "/partners/acme/invitations", "", 201, `https://gateway.example/join/`},
+		{"POST /partners/{partner}/invitations", "/partners/acme/invitations", `{"ttl":"soon"}`, 400, `want a duration like 24h`},
+		{"POST /partners/{partner}/invitations", "/partners/nobody/invitations", `{"ttl":"1h"}`, 404, `"error":"not_found"`},
+		{"POST /partners/{partner}/suspend", "/partners/acme/suspend", "", 200, `"state":"suspended"`},
+		{"POST /partners/{partner}/suspend", "/partners/acme/suspend", "", 409, `"error":"conflict"`},
+		{"POST /partners/{partner}/resume", "/partners/acme/resume", "", 200, `"state":"active"`},
+		{"POST /partners/{partner}/resync", "/partners/acme/resync", "{}", 200, `"resync":"`},
+		{"POST /partners/{partner}/resync", "/partners/acme/resync", `{"from":1}`, 400, `unknown field \"from\"`},
+
+		{"GET /clients", "/clients", "", 200, `"id":"acme_1"`},
+		{"GET /clients", "/clients?partner=vn-police", "", 200, `{"items":[]}`},
+		{"GET /clients", "/clients?partner=nobody", "", 404, `"error":"not_found"`},
+		{"GET /clients", "/clients?partner=acme&partner=acme", "", 400, `given twice`},
+		{"POST /clients/{client}/revoke", "/clients/acme_1/revoke", `{"secret":"a","certificate":"b"}`, 400, `name one of them`},
+		{"POST /clients/{client}/revoke", "/clients/acme_1/revoke", `{"secret":"a"}`, 404, `secret \"a\"`},
+		{"POST /clients/{client}/revoke", "/clients/acme_1/revoke", `{"certificate":"b"}`, 404, `certificate \"b\"`},
+		{"POST /clients/{client}/revoke", "/clients/acme_1/revoke", "", 200, `"revoked":"`},
+		{"POST /clients/{client}/revoke", "/clients/acme_1/revoke", "", 409, `"error":"conflict"`},
+		{"POST /partners/{partner}/clients/revoke", "/partners/acme/clients/revoke", "", 409, `no client that is live`},
+		{"POST /partners/{partner}/clients/revoke", "/partners/nobody/clients/revoke", "", 404, `"error":"not_found"`},
+		{"POST /partners/{partner}/remove", "/partners/acme/remove", "", 200, `"state":"removed"`},
+
+		{"GET /journal", "/journal?from=0&limit=2", "", 200, `"seq":1,`},
+		{"GET /journal", "/journal?from=100000", "", 200, ""},
+		{"GET /journal", "/journal?from=-1", "", 400, `want a number from 0 on`},
+		{"GET /journal", "/journal?limit=all", "", 400, `parameter limit`},
+		{"GET /journal", "/journal?limit=%zz", "", 400, `parameters`},
+		{"POST /journal/verify", "/journal/verify", "", 200, `"root":"`},
+		{"GET /backup", "/backup", "", 200, "tar"},
+
+		{"", "/nothing", "", 404, `"error":"path"`},
+	} {
+		method, path, _ := strings.Cut(c.route, " ")
+		if c.route == "" {
+			method, path = "GET", c.path
+		}
+		seen[method+" "+path] = true
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://gateway"+admin.Prefix+c.path, strings.NewReader(c.body))
+		check(t, err)
+		if c.body != "" {
+			r.Header.Set("Content-Type", "application/json")
+		}
+		status, answer := do(t, e.raw(), r)
+		if status != c.status || !strings.Contains(answer, c.want) {
+			t.Errorf("%s %s %s: %d %s, want %d with %s", method, c.path, c.body, status, answer, c.status, c.want)
+		}
+		if status >= 400 {
+			problem(t, answer)
+		}
+	}
+	for _, r := range e.api.Routes() {
+		if !seen[r.Method+" "+r.Path] {
+			t.Errorf("%s %s is not tried", r.Method, r.Path)
+		}
+	}
+}
+
+// problem wants the one shape of errors and nothing beside it.
+func problem(t *testing.T, answer string) {
+	t.Helper()
+	var p struct {
+		Error       string `json:"error"`
+		Description string `json:"description"`
+		ErrorID     string `json:"error_id"`
+	}
+	d := json.NewDecoder(strings.NewReader(answer))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&p); err != nil || p.Error == "" || p.Description == "" {
+		t.Errorf("not an error of ours: %s (%v)", answer, err)
+	}
+}
+
+func do(t *testing.T, c *http.Client, r *http.Request) (int, string) {
+	t.Helper()
+	resp, err := c.Do(r)
+	check(t, err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	check(t, err)
+	if got := resp.Header.Get("Cache-Control"); got != "no-store" {
+		t.Errorf("%s %s: Cache-Control is %q", r.Method, r.URL.Path, got)
+	}
+	return resp.StatusCode, string(b)
+}
+
+// TestMethods wants 405 with Allow for what a path does not take.
+func TestMethods(t *testing.T) {
+	e := newEnv(t, nil)
+	e.serve(t)
+	for path, allow := range map[string]string{
+		"/operations":            "GET, POST",
+		"/partners/acme":         "GET, PATCH",
+		"/partners/acme/suspend": "POST",
+		"/partners/a/grants/b/c": "PUT",
+		"/journal/verify":        "POST",
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "DELETE", "http://gateway"+admin.Prefix+path, nil)
+		check(t, err)
+		resp, err := e.raw().Do(r)
+		check(t, err)
+		resp.Body.Close()
+		if resp.StatusCode != 405 || resp.Header.Get("Allow") != allow {
+			t.Errorf("DELETE %s: %d, Allow %q, want 405, %q", path, resp.StatusCode, resp.Header.Get("Allow"), allow)
+		}
+	}
+}
+
+// TestStrictJSON wants each body refused by the name of what is wrong with it, and nothing made of it.
+func TestStrictJSON(t *testing.T) {
+	e := newEnv(t, nil)
+	e.serve(t)
+	const media = "application/json"
+	for _, c := range []struct {
+		name, media, body string
+		status            int
+		want              string
+	}{
+		{"unknown field", media, `{"id":"a1","role":"vendor","name":"A","admin":true}`, 400, `unknown field \"admin\": want some of id, role, name`},
+		{"another case", media, `{"ID":"a1","role":"vendor","name":"A"}`, 400, `unknown field \"ID\"`},
+		{"twice", media, `{"id":"a1","id":"a2","role":"vendor","name":"A"}`, 400, `field \"id\" stands twice`},
+		{"twice by escapes", media, `{"id":"a1","\u0069d":"a2","role":"vendor","name":"A"}`, 400, `field \"id\" stands twice`},
+		{"wrong type", media, `{"id":1,"role":"vendor","name":"A"}`, 400, `field \"id\": want a string, not a JSON number`},
+		{"wrong item", media, `{"id":"a1","role":"vendor","name":"A","countries":"VN"}`, 400, `field \"countries\": want an array of strings`},
+		{"cut off", media, `{"id":"a1","role":"vendor"`, 400, `not JSON`},
+		{"two values", media, `{"id":"a1","role":"vendor","name":"A"}{}`, 400, `something follows the object`},
+		{"an array", media, `[{"id":"a1"}]`, 400, `want one JSON object`},
+		{"null", media, `null`, 400, `want one JSON object`},
+		{"a form", "application/x-www-form-urlencoded", `id=a1`, 415, `want Content-Type: application/json`},
+		{"no media type", "", `{"id":"a1","role":"vendor","name":"A"}`, 415, `want Content-Type`},
+		{"too large", media, `{"name":"` + strings.Repeat("a", 1<<20) + `"}`, 413, `at most 1048576 bytes`},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://gateway"+admin.Prefix+"/partners", strings.NewReader(c.body))
+		check(t, err)
+		r.Header.Set("Content-Type", c.media)
+		r.ContentLength = -1 // chunked: the bound holds without a length too
+		status, answer := do(t, e.raw(), r)
+		if status != c.status || !strings.Contains(answer, c.want) {
+			t.Errorf("%s: %d %s, want %d with %s", c.name, status, answer, c.status, c.want)
+		}
+		problem(t, answer)
+	}
+	if n := len(e.registry.State().Access.Partners); n != 0 {
+		t.Errorf("%d partners were made", n)
+	}
+}
+
+// TestIsolation wants the API to answer nobody whom the operating system does not vouch for, wherever
+// it were mounted.
+func TestIsolation(t *testing.T) {
+	e := seeded(t, nil)
+	s := httptest.NewServer(e.api)
+	t.Cleanup(s.Close)
+	for _, r := range e.api.Routes() {
+		path := strings.NewReplacer("{partner}", "acme", "{operation}", "secure", "{collection}", "vn", "{client}", "acme_1").Replace(r.Path)
+		req, err := http.NewRequestWithContext(t.Context(), r.Method, s.URL+admin.Prefix+path, nil)
+		check(t, err)
+		req.SetBasicAuth("local:0", "")
+		status, answer := do(t, s.Client(), req)
+		if status != 401 || !strings.Contains(answer, `"error":"unauthenticated"`) {
+			t.Errorf("%s %s over TCP: %d %s", r.Method, path, status, answer)
+		}
+	}
+	if p := e.registry.State().Access.Partners["acme"]; p.State != auth.Active {
+		t.Errorf("acme is %s", p.State)
+	}
+}
