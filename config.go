@@ -80,6 +80,8 @@ func readConfig(dir string) (config, error) {
 		return c, fmt.Errorf("%w in %s: run \"liaison init --data %[2]s\" first, or name another directory with --data", errNoGateway, dir)
 	case errors.Is(err, errNotDirectory):
 		return c, fmt.Errorf("%w in %s: it is not a directory", errNoGateway, dir)
+	case errors.Is(err, fs.ErrPermission):
+		return c, fmt.Errorf("%s may not be read by this user: run the verb as the user who runs the gateway", name)
 	case err != nil:
 		return c, err
 	}

@@ -30,10 +30,11 @@ import (
 
 // initOptions say what gateway to make. The zero value is one on this machine alone.
 type initOptions struct {
-	URL    string   // default https://HOST:PORT of the first of Hosts and of Listen
-	Hosts  []string // default localhost
-	Listen string   // default localhost:8443, or :8443 for other hosts, with URL's port; port 0: a free one, from now on
-	Store  string   // default "bolt:"
+	URL    string           // default https://HOST:PORT of the first of Hosts and of Listen
+	Hosts  []string         // default localhost
+	Listen string           // default localhost:8443, or :8443 for other hosts, with URL's port; port 0: a free one, from now on
+	Store  string           // default "bolt:"
+	Now    func() time.Time // default time.Now
 }
 
 // createGateway makes a gateway's data directory: its configuration, keys, authority and store. dir
@@ -71,7 +72,10 @@ func createGateway(ctx context.Context, dir string, o initOptions) (err error) {
 	if err := createJournalKey(keys, u.Hostname()); err != nil {
 		return err
 	}
-	if err := createStore(ctx, stage, c, authority.Fingerprint()); err != nil {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if err := createStore(ctx, stage, c, authority.Fingerprint(), o.Now); err != nil {
 		return err
 	}
 	b, err := json.MarshalIndent(c, "", "  ")
@@ -85,19 +89,19 @@ func createGateway(ctx context.Context, dir string, o initOptions) (err error) {
 }
 
 // createStore makes the store with the journal's first line.
-func createStore(ctx context.Context, dir string, c config, root string) error {
+func createStore(ctx context.Context, dir string, c config, root string, now func() time.Time) error {
 	signer, verifier, err := readJournalKey(filepath.Join(dir, keysName))
 	if err != nil {
 		return err
 	}
 	s, err := bolt.Open(bolt.Options{
 		Path: filepath.Join(dir, storeName), Spool: filepath.Join(dir, spoolName),
-		Create: true, Signer: signer, Verifier: verifier,
+		Create: true, Now: now, Signer: signer, Verifier: verifier,
 	})
 	if err != nil {
 		return fmt.Errorf("making store: %w", err)
 	}
-	first := auth.NewLine(time.Now(), operator().Actor(), "init", struct {
+	first := auth.NewLine(now(), operator().Actor(), "init", struct {
 		URL  string `json:"url"`
 		Root string `json:"root"` // SHA-256 of the root certificate
 	}{c.URL, root})

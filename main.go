@@ -90,7 +90,7 @@ func rootCommand(w *world) *cobra.Command {
 	}
 	data := w.getenv("LIAISON_DATA")
 	if data == "" {
-		data = "./liaison-data"
+		data = defaultData
 	}
 	root.PersistentFlags().StringVar(&w.data, "data", data, "the gateway's data directory (LIAISON_DATA)")
 	root.PersistentFlags().BoolVar(&w.json, "json", false, "machine output")

@@ -57,7 +57,8 @@ const lockWait = 5 * time.Second
 // operator gives a client of the gateway in the data directory: of the one that runs, else of one
 // that this process opens and that close closes.
 func (w *world) operator(ctx context.Context) (c *admin.Client, done func() error, err error) {
-	deadline := time.Now().Add(lockWait)
+	patience, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
 	for {
 		c, err := admin.Dial(ctx, w.data)
 		if err == nil {
@@ -70,12 +71,12 @@ func (w *world) operator(ctx context.Context) (c *admin.Client, done func() erro
 		if err == nil {
 			return g.client(), g.Close, nil
 		}
-		if !errors.Is(err, bolt.ErrLocked) || time.Now().After(deadline) {
+		if !errors.Is(err, bolt.ErrLocked) {
 			return nil, nil, err
 		}
 		select {
-		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+		case <-patience.Done():
+			return nil, nil, err
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"liaison/auth"
 	"liaison/certs"
 	"liaison/server"
 	"liaison/server/admin"
@@ -24,6 +25,8 @@ import (
 const (
 	drainTime = 25 * time.Second // that requests have to end after a signal to stop
 	maxAhead  = time.Hour        // that the newest date_added may be ahead of the clock
+
+	signingLife = 90 * 24 * time.Hour // of a key that signs tokens, until the next one does
 )
 
 func serveCommand(w *world) *cobra.Command {
@@ -239,6 +242,7 @@ func (g *gateway) tasks(front *server.Server, door *certs.Server) []task {
 	return []task{
 		{"sweep store", time.Second, 10 * time.Second, func(ctx context.Context) error { return g.store.Sweep(ctx, g.now()) }},
 		{"write what was refused", time.Second, 10 * time.Second, func(ctx context.Context) error { return front.Flush(ctx, g.now()) }},
+		{"tend signing keys", time.Minute, 10 * time.Second, g.tendKeys},
 		{"renew certificates", time.Hour, time.Minute, func(context.Context) error { return g.renew(door) }},
 	}
 }
@@ -265,6 +269,19 @@ func (t task) loop(ctx context.Context, log *slog.Logger) {
 			log.Error("background work", "task", t.name, "error", err)
 		}
 	}
+}
+
+// tendKeys rotates the keys that sign tokens.
+func (g *gateway) tendKeys(ctx context.Context) error {
+	changed, err := g.ring.Tend(g.now(), signingLife)
+	if err != nil || !changed {
+		return err
+	}
+	kid, _ := g.ring.Signer()
+	line := auth.NewLine(g.now(), auth.Gateway, "keys.rotate", struct {
+		Active string `json:"active"`
+	}{kid})
+	return g.store.Apply(ctx, nil, []auth.Line{line}, nil)
 }
 
 // reloads reads the certificates again at each signal for it.
