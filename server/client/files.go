@@ -6,32 +6,20 @@ import (
 	"path/filepath"
 )
 
-// replaceFile puts data under name durably: a crash leaves the old file or the new one.
-func replaceFile(name string, data []byte) (err error) {
-	dir := filepath.Dir(name)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*") // mode 0600
-	if err != nil {
-		return err
+// replaceFile puts data under name durably: a crash leaves the old file or the new one, and beside it
+// perhaps a half one that the next replacement takes away.
+func replaceFile(name string, data []byte) error {
+	temp := name + ".tmp"
+	if err := WriteDurably(temp, data); err != nil {
+		return errors.Join(err, os.Remove(temp))
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
+	if err := os.Rename(temp, name); err != nil {
+		return errors.Join(err, os.Remove(temp))
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), name); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return syncDir(filepath.Dir(name))
 }
 
-// WriteDurably makes a new file, readable by its owner only, whose bytes are on disk on return.
+// WriteDurably makes a file, readable by its owner only, whose bytes are on disk on return.
 func WriteDurably(name string, data []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
