@@ -190,21 +190,20 @@ func (t *Tables) beside(p Principal, s *Shown, now time.Time) (string, error) {
 // request."
 func readCredential(c Presented) (credential, error) {
 	k := credential{code: invalidClient}
-	if len(c.Authorization)+len(c.APIKey) > 1 {
+	switch {
+	case len(c.Authorization)+len(c.APIKey) > 1:
 		return k, errors.New("more than one credential")
-	}
-	for _, v := range c.APIKey {
-		if err := checkHeader(v); err != nil {
+	case len(c.APIKey) == 1:
+		if err := checkHeader(c.APIKey[0]); err != nil {
 			return k, err
 		}
-		k.secret = strings.Trim(v, " \t")
+		k.secret = strings.Trim(c.APIKey[0], " \t")
 		return k, notEmpty(k.secret)
-	}
-	for _, v := range c.Authorization {
-		if err := checkHeader(v); err != nil {
+	case len(c.Authorization) == 1:
+		if err := checkHeader(c.Authorization[0]); err != nil {
 			return k, err
 		}
-		return readAuthorization(v)
+		return readAuthorization(c.Authorization[0])
 	}
 	return k, nil
 }
