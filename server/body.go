@@ -79,7 +79,7 @@ type counted content
 
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.raw.Read(p)
-	c.k.limits.reading(n, err != nil)
+	c.k.limits.reading(n, err == io.EOF)
 	switch {
 	case err != nil && err != io.EOF:
 		c.err = err

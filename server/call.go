@@ -27,7 +27,7 @@ type call struct {
 // admit wraps a route's handler in what its door asks of a caller.
 func (s *Server) admit(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		k := &call{Context: c, s: s, r: c.Request(), limits: deadlinesOf(c)}
+		k := &call{Context: c, s: s, r: c.Request(), limits: s.deadlines(c)}
 		err := s.enter(k, r)
 		if err != nil && r.door >= client {
 			c.Set(dialectKey, dialectJSON)

@@ -35,6 +35,9 @@ func problemOf(err error) *taxii.Error {
 	if e, ok := errors.AsType[*taxii.Error](err); ok {
 		return e
 	}
+	if e, ok := errors.AsType[*auth.OAuthError](err); ok {
+		return taxii.NewError(e.Status, e.Code, "Token refused", e.Description)
+	}
 	if e, ok := errors.AsType[*stix.BodyError](err); ok {
 		return bodyProblem(e)
 	}
@@ -147,10 +150,10 @@ func (s *Server) fail(err error, c echo.Context) {
 	for _, name := range []string{"Content-Encoding", "Content-Length", taxii.HeaderFirst, taxii.HeaderLast} {
 		h.Del(name)
 	}
-	k := &call{Context: c, s: s, r: c.Request(), limits: deadlinesOf(c)}
+	k := &call{Context: c, s: s, r: c.Request(), limits: s.deadlines(c)}
 	k.limits.answer()
 	if s.dialect(c) {
-		err = k.plainJSON(status, oauthProblem(err, p))
+		err = k.plainJSON(status, oauthProblem(p))
 	} else {
 		err = k.problem(status, p)
 	}
@@ -207,16 +210,12 @@ func (s *Server) dialect(c echo.Context) bool {
 }
 
 // oauthProblem writes any error in the form of RFC 6749 section 5.2, with the error_id if it has one.
-func oauthProblem(err error, p taxii.Error) any {
-	type problem struct {
+func oauthProblem(p taxii.Error) any {
+	return struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
 		ID          string `json:"error_id,omitempty"`
-	}
-	if e, ok := errors.AsType[*auth.OAuthError](err); ok {
-		return problem{e.Code, e.Description, p.ErrorID}
-	}
-	return problem{p.ErrorCode, p.Description, p.ErrorID}
+	}{p.ErrorCode, p.Description, p.ErrorID}
 }
 
 // broken ends a request that cannot be answered any more: the connection is cut, so that nobody

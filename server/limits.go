@@ -16,6 +16,7 @@ import (
 type deadlines struct {
 	control       *http.ResponseController
 	now           func() time.Time
+	grace         time.Duration
 	begin         time.Time // of reading
 	write         time.Time // of writing; zero before the first byte
 	read, written int
@@ -24,20 +25,19 @@ type deadlines struct {
 
 const limitsKey = "liaison.deadlines"
 
-func deadlinesOf(c echo.Context) *deadlines {
+func (s *Server) deadlines(c echo.Context) *deadlines {
 	if d, ok := c.Get(limitsKey).(*deadlines); ok {
 		return d
 	}
-	d := &deadlines{control: http.NewResponseController(c.Response().Writer), now: time.Now}
-	d.begin = d.now()
+	d := &deadlines{control: http.NewResponseController(c.Response().Writer), now: s.wall, grace: s.o.Grace, begin: s.wall()}
 	c.Set(limitsKey, d)
 	if c.Request().Body == http.NoBody {
 		// The server watches the connection meanwhile; a deadline would end the request.
 		d.control.SetReadDeadline(time.Time{})
 	} else {
-		d.control.SetReadDeadline(d.begin.Add(grace))
+		d.control.SetReadDeadline(d.begin.Add(d.grace))
 	}
-	d.control.SetWriteDeadline(d.begin.Add(2*grace + commitTimeout))
+	d.control.SetWriteDeadline(d.begin.Add(2*d.grace + commitTimeout))
 	return d
 }
 
@@ -50,16 +50,16 @@ func (d *deadlines) reading(n int, done bool) {
 		d.answer()
 	case d.read-d.set >= writeSize:
 		d.set = d.read
-		end := d.begin.Add(grace + rate(d.read))
+		end := d.begin.Add(d.grace + rate(d.read))
 		d.control.SetReadDeadline(end)
-		d.control.SetWriteDeadline(end.Add(2*grace + commitTimeout))
+		d.control.SetWriteDeadline(end.Add(2*d.grace + commitTimeout))
 	}
 }
 
 // answer gives the answer its time from now on.
 func (d *deadlines) answer() {
 	d.write = time.Time{}
-	d.control.SetWriteDeadline(d.now().Add(grace + commitTimeout))
+	d.control.SetWriteDeadline(d.now().Add(d.grace + commitTimeout))
 }
 
 // writing is called before n bytes are written.
@@ -68,14 +68,14 @@ func (d *deadlines) writing(n int) {
 		d.write = d.now()
 	}
 	d.written += n
-	d.control.SetWriteDeadline(d.write.Add(grace + rate(d.written)))
+	d.control.SetWriteDeadline(d.write.Add(d.grace + rate(d.written)))
 }
 
 func rate(n int) time.Duration { return time.Duration(n) * time.Second / minRate }
 
 // publishingTime bounds a publication whole, reading at the slowest rate included.
 func (s *Server) publishingTime() time.Duration {
-	return grace + rate(int(s.o.MaxContent)) + commitTimeout
+	return s.o.Grace + rate(int(s.o.MaxContent)) + commitTimeout
 }
 
 // flights counts the requests of each client that are under way.

@@ -17,7 +17,7 @@ import (
 
 // serve is around every request: it keeps paths plain, catches panics and writes the access log.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	begin := time.Now()
+	begin := s.wall()
 	seen := &watched{ResponseWriter: w}
 	c := s.echo.AcquireContext()
 	c.Reset(r, seen)
@@ -28,7 +28,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		} else {
 			defer s.echo.ReleaseContext(c)
 		}
-		s.log(c, seen, time.Since(begin))
+		s.log(c, seen, s.wall().Sub(begin))
 	}()
 	if err := s.route(c); err != nil {
 		s.fail(err, c)
@@ -39,7 +39,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 // here: a path with one is the path of nothing. RFC 3986 section 2.2.
 func (s *Server) route(c echo.Context) error {
 	r := c.Request()
-	deadlinesOf(c)
+	s.deadlines(c)
 	if strings.Contains(strings.ToLower(r.URL.RawPath), "%2f") {
 		return echo.ErrNotFound
 	}

@@ -30,15 +30,15 @@ import (
 const (
 	DefaultMaxContent  = 100 << 20 // bytes of a body, decoded
 	DefaultMaxInFlight = 256       // requests of one client at the same time
+	DefaultGrace       = 30 * time.Second
 
 	maxHeader     = 64 << 10 // bytes of a header block
 	maxForm       = 16 << 10 // bytes of a form of the token endpoint
 	maxJoin       = 32 << 10 // bytes of a request to join
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
-	grace         = 30 * time.Second // that a body may take beyond its rate
-	minRate       = 16 << 10         // bytes a second that a peer has to read or write
-	commitTimeout = 2 * time.Minute  // that a publication may wait for its commit, after its last byte
+	minRate       = 16 << 10        // bytes a second that a peer has to read or write
+	commitTimeout = 2 * time.Minute // that a publication may wait for its commit, after its last byte
 )
 
 // Options are what a Server is made of. URL, Desk, Doors, Vault and Authority must be given.
@@ -55,8 +55,9 @@ type Options struct {
 	Title       string // of the discovery resource; "" is Liaison
 	Description string
 	Contact     string
-	MaxContent  int64 // max_content_length of every api root in bytes; 0: the Desk's, else DefaultMaxContent
-	MaxInFlight int   // 0: DefaultMaxInFlight
+	MaxContent  int64         // max_content_length of every api root in bytes; 0: the Desk's, else DefaultMaxContent
+	MaxInFlight int           // 0: DefaultMaxInFlight
+	Grace       time.Duration // that a body or an answer may take beyond its rate; 0: DefaultGrace
 }
 
 // Server answers for one gateway. Safe for concurrent use.
@@ -72,6 +73,7 @@ type Server struct {
 	pools   *pools
 	crl     crl
 	health  health
+	wall    func() time.Time // the machine's clock, which deadlines and durations run by
 }
 
 // New makes a Server; an error names the option that is wrong.
@@ -88,6 +90,7 @@ func New(o Options) (*Server, error) {
 		flights: flights{most: o.MaxInFlight, now: map[auth.ClientID]int{}},
 		tarpit:  make(chan struct{}, maxDelayed),
 		pools:   newPools(),
+		wall:    time.Now,
 	}
 	s.echo = s.router()
 	return s, nil
@@ -115,6 +118,9 @@ func (o *Options) complete() error {
 	}
 	if o.MaxInFlight <= 0 {
 		o.MaxInFlight = DefaultMaxInFlight
+	}
+	if o.Grace <= 0 {
+		o.Grace = DefaultGrace
 	}
 	body := o.Desk.Limits.Body
 	if o.MaxContent <= 0 {
