@@ -482,7 +482,7 @@ func recordFaults() []fault {
 			},
 		},
 		{
-			name: "gives the levels of others", reportedBy: "status/levels",
+			name: "gives the levels of others", reportedBy: "lookup/levels",
 			breaks: func(b *broken) {
 				b.levels = func(op auth.OperationID, ids []stix.ID) (map[stix.ID]stix.Level, error) {
 					return b.Model.Levels(context.Background(), op, "north", ids)

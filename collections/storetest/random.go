@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"liaison/auth"
@@ -90,6 +91,9 @@ func (w *walk) item() collections.Item {
 	if w.chance(3) {
 		ts = append(ts, named(pick(w.dice, hanoi, suva), north))
 	}
+	if w.chance(25) {
+		ts = append(ts, body(strings.Repeat("long ", 1+w.below(8000)))) // up to 40 kB
+	}
 	switch w.below(8) {
 	case 0, 1:
 		return item(100+w.below(4), append(ts, shared)...)
@@ -134,7 +138,7 @@ func (w *walk) sendBoth(p collections.Publication) {
 	w.Helper()
 	w.done = fmt.Sprintf("%s published %d items at %v", p.Publisher, len(p.Items), w.clock.now())
 	for _, it := range p.Items[:min(8, len(p.Items))] {
-		w.done += fmt.Sprintf("\n  %s to %v, level %s, named %v, shared %t", it.Raw, it.To, it.Level, it.Named, it.Shared)
+		w.done += fmt.Sprintf("\n  %.250s to %v, level %s, named %v, shared %t", it.Raw, it.To, it.Level, it.Named, it.Shared)
 	}
 	want, err := w.model.Publish(w.ctx, p)
 	w.check("publishing to the model", err)

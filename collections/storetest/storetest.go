@@ -58,6 +58,7 @@ func Cases() []Case {
 		clause("paging", paging()),
 		clause("deletion", deletion()),
 		clause("status", status()),
+		clause("lookup", lookup()),
 		clause("record", record()),
 		clause("refusal", refusal()),
 		clause("concurrent", concurrent()),
