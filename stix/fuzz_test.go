@@ -172,6 +172,9 @@ func FuzzPattern(f *testing.F) {
 		if problem != nil {
 			return
 		}
+		if stix.Pattern([]byte(" "+pattern)) != nil {
+			t.Error("not valid after white space")
+		}
 		if stix.Pattern([]byte("("+pattern+"\n)")) != nil {
 			t.Error("not valid in parentheses")
 		}

@@ -1,5 +1,7 @@
 package stix
 
+import "slices"
+
 // memory is what the parser keeps of the object before. The objects of a body are much alike: one
 // producer writes the same members in the same order, and many with the same value. A member that
 // stands there byte for byte as in the object before needs not be read again: its nodes are copied,
@@ -76,24 +78,23 @@ func (p *parser) copyNodes(end int, moved uint32) bool {
 			return false
 		}
 	}
-	p.nodes = append(p.nodes, m.nodes[m.cursor:end]...)
-	copies := p.nodes[at:]
+	size := end - m.cursor
+	p.nodes = slices.Grow(p.nodes, size)[:at+size]
 	later := uint32(at - m.cursor)
-	top := 0
-	for k := range copies {
-		c := &copies[k]
-		c.start += moved
-		c.end += moved
-		c.next += later
-		if c.kend != 0 {
-			c.key += moved
-			c.kend += moved
+	top := m.cursor
+	for k := m.cursor; k < end; k++ {
+		old, c := &m.nodes[k], &p.nodes[at+k-m.cursor]
+		c.start, c.end, c.next = old.start+moved, old.end+moved, old.next+later
+		c.name, c.kind, c.flags = old.name, old.kind, old.flags
+		c.key, c.kend = 0, 0
+		if old.kend != 0 {
+			c.key, c.kend = old.key+moved, old.kend+moved
 		}
 		if k == top {
 			c.flags |= unchanged
 			p.have.add(c.name)
-			p.at[c.name] = uint32(at + k)
-			top = int(c.next) - at
+			p.at[c.name] = uint32(k) + later
+			top = int(old.next)
 		}
 	}
 	m.cursor = end

@@ -135,14 +135,25 @@ func (p *parser) stop(i int) int {
 	return -1
 }
 
-// add appends a node and gives its place.
-func (p *parser) add(n node) int {
-	if len(p.nodes) >= maxValues {
-		p.blame(faultValues, p.base+int(n.start))
-		p.nodes = p.nodes[:maxValues-1]
+// add appends a node, which the caller fills in, and gives its place. An object with too many values
+// goes on in the last node: it fails anyway.
+func (p *parser) add() (*node, int) {
+	at := len(p.nodes)
+	if at < cap(p.nodes) && at < maxValues {
+		p.nodes = p.nodes[:at+1]
+		return &p.nodes[at], at
 	}
-	p.nodes = append(p.nodes, n)
-	return len(p.nodes) - 1
+	return p.addSlow()
+}
+
+func (p *parser) addSlow() (*node, int) {
+	if len(p.nodes) >= maxValues {
+		p.blame(faultValues, p.base)
+	} else {
+		p.nodes = append(p.nodes, node{})
+	}
+	at := len(p.nodes) - 1
+	return &p.nodes[at], at
 }
 
 // object reads the members after the opening brace at i-1 and gives the offset after the closing one.
@@ -209,7 +220,6 @@ func (p *parser) object(i, depth int) int {
 func (p *parser) member(i int, names *nameSet, first, depth int) int {
 	b := p.b
 	start := i + 1
-	var m node
 	end, known := 0, name(0)
 	if depth == 1 {
 		end, known = p.sameName(start)
@@ -222,11 +232,10 @@ func (p *parser) member(i int, names *nameSet, first, depth int) int {
 		if flags == 0 {
 			known = lookup(b, start, end)
 		} else {
-			m.flags = escapedKey
+			flags = escapedKey
 			known = p.lookupEscaped(start, end)
 		}
 	}
-	m.name, m.key, m.kend = known, uint32(start-p.base), uint32(end-p.base)
 	switch {
 	case known == 0:
 		p.other(start, end, flags != 0, first, depth)
@@ -254,17 +263,19 @@ func (p *parser) member(i int, names *nameSet, first, depth int) int {
 		}
 		i++
 	}
+	m, at := p.add()
+	m.key, m.kend, m.name = uint32(start-p.base), uint32(end-p.base), known
 	if b[i] != '"' {
-		return p.plain(i, depth, m)
+		return p.plain(i, depth, at, flags)
 	}
 	start = i + 1
-	if end, flags = p.text(b, start); end < 0 {
+	end, escaped := p.text(b, start)
+	if end < 0 {
+		p.nodes = p.nodes[:at]
 		return -1
 	}
-	m.start, m.end, m.kind = uint32(start-p.base), uint32(end-p.base), kString
-	m.flags |= flags
-	m.next = uint32(len(p.nodes) + 1)
-	p.add(m)
+	m.start, m.end, m.kind, m.flags = uint32(start-p.base), uint32(end-p.base), kString, flags|escaped
+	m.next = uint32(at + 1)
 	return end + 1
 }
 
@@ -305,43 +316,34 @@ func (p *parser) list(i, depth int) int {
 
 // value reads a value of a list at i.
 func (p *parser) value(i, depth int) int {
-	if p.b[i] == '"' {
-		start := i + 1
-		end, flags := p.text(p.b, start)
-		if end < 0 {
-			return -1
-		}
-		p.add(node{
-			start: uint32(start - p.base), end: uint32(end - p.base),
-			next: uint32(len(p.nodes) + 1), kind: kString, flags: flags,
-		})
-		return end + 1
+	m, at := p.add()
+	m.key, m.kend, m.name = 0, 0, 0
+	if p.b[i] != '"' {
+		return p.plain(i, depth, at, 0)
 	}
-	return p.plain(i, depth, node{})
+	start := i + 1
+	end, escaped := p.text(p.b, start)
+	if end < 0 {
+		p.nodes = p.nodes[:at]
+		return -1
+	}
+	m.start, m.end, m.kind, m.flags = uint32(start-p.base), uint32(end-p.base), kString, escaped
+	m.next = uint32(at + 1)
+	return end + 1
 }
 
-// plain reads a value that is no string; m holds the member's name.
-func (p *parser) plain(i, depth int, m node) int {
-	b := p.b
-	m.start = uint32(i - p.base)
-	var j int
-	switch c := b[i]; {
-	case c == '{' || c == '[':
+// plain reads a value that is no string into the node at.
+func (p *parser) plain(i, depth, at int, flags uint8) int {
+	m := &p.nodes[at]
+	m.start, m.end, m.next, m.flags = uint32(i-p.base), 0, 0, flags
+	j := 0
+	switch c := p.b[i]; {
+	case c == '{':
+		m.kind = kObject
+		j = p.object(i+1, depth+1)
+	case c == '[':
 		m.kind = kList
-		if c == '{' {
-			m.kind = kObject
-		}
-		at := p.add(m)
-		if c == '{' {
-			j = p.object(i+1, depth+1)
-		} else {
-			j = p.list(i+1, depth+1)
-		}
-		if j < 0 {
-			return -1
-		}
-		p.nodes[at].end, p.nodes[at].next = uint32(j-p.base), uint32(len(p.nodes))
-		return j
+		j = p.list(i+1, depth+1)
 	case c == '-' || c-'0' <= 9:
 		m.kind, j = p.number(i)
 	case c == 't':
@@ -351,13 +353,13 @@ func (p *parser) plain(i, depth int, m node) int {
 	case c == 'n':
 		m.kind, j = kNull, p.literal(i, "null")
 	default:
-		return p.stop(i)
+		j = p.stop(i)
 	}
 	if j < 0 {
 		return -1
 	}
-	m.end, m.next = uint32(j-p.base), uint32(len(p.nodes)+1)
-	p.add(m)
+	m = &p.nodes[at] // the slice may have moved
+	m.end, m.next = uint32(j-p.base), uint32(len(p.nodes))
 	return j
 }
 
@@ -428,21 +430,24 @@ const (
 	highs = 0x8080808080808080
 )
 
+// special looks at eight bytes at once for control characters, quotation marks, reverse solidi and
+// bytes outside ASCII: the lowest top bit that is set is one's.
+func special(w uint64) uint64 {
+	q, s := w^(ones*'"'), w^(ones*'\\')
+	return (w | (w - ones*' ') | (q - ones) | (s - ones)) & highs
+}
+
 // text reads a string whose first byte after the quotation mark is at i, and gives the offset of the
-// closing one, or -1. It looks at eight bytes at once for one that is a control character, a
-// quotation mark, a reverse solidus or outside ASCII; the lowest that the mask shows is one.
+// closing one, or -1.
 func (p *parser) text(b []byte, i int) (end int, flags uint8) {
-	for j := i; ; {
-		w := binary.LittleEndian.Uint64(b[j:])
-		q, s := w^(ones*'"'), w^(ones*'\\')
-		if m := (w | (w - ones*' ') | (q - ones) | (s - ones)) & highs; m != 0 {
+	for j := i; ; j += 8 {
+		if m := special(binary.LittleEndian.Uint64(b[j:])); m != 0 {
 			j += bits.TrailingZeros64(m) >> 3
 			if b[j] == '"' {
 				return j, 0
 			}
 			return p.hardText(i, j)
 		}
-		j += 8
 	}
 }
 
@@ -472,9 +477,7 @@ func (p *parser) hardText(start, i int) (end int, flags uint8) {
 		}
 		i++
 		for { // on to the next byte of interest, eight at once
-			w := binary.LittleEndian.Uint64(b[i:])
-			q, s := w^(ones*'"'), w^(ones*'\\')
-			if m := (w | (w - ones*' ') | (q - ones) | (s - ones)) & highs; m != 0 {
+			if m := special(binary.LittleEndian.Uint64(b[i:])); m != 0 {
 				i += bits.TrailingZeros64(m) >> 3
 				break
 			}

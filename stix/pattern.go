@@ -1,15 +1,51 @@
 package stix
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // Pattern checks a pattern of pattern_type "stix": the whole grammar of STIX 2.1 section 9, in one
 // pass and in time linear to the text. Parentheses may be nested 500 deep.
 func Pattern(text []byte) *Problem {
+	if simplePattern(text) {
+		return nil
+	}
 	p := patternParser{lexer: lexer{text: text}}
 	return p.pattern()
 }
 
 const maxParentheses = 500
+
+// simplePattern reports a pattern of the form that most are of, [type:property = 'text'], with names
+// in lower case and nothing to escape in the text. The parser would accept it too.
+func simplePattern(t []byte) bool {
+	if len(t) < len("[a:b='']") || t[0] != '[' || t[len(t)-1] != ']' || t[len(t)-2] != '\'' {
+		return false
+	}
+	from, i := 1, 1
+	for separators := 0; ; i++ { // 1 after the colon
+		switch c := t[i]; {
+		case c-'a' <= 'z'-'a' || c == '_':
+		case c-'0' <= 9 && i > from:
+		case c == '-' && i > from && separators == 0:
+		case i > from && (c == ':' && separators == 0 || c == '.' && separators == 1):
+			if keyword(t[from:i]) != tIdentifier {
+				return false
+			}
+			separators, from = 1, i+1
+		default:
+			if i == from || separators == 0 || keyword(t[from:i]) != tIdentifier {
+				return false
+			}
+			rest := bytes.TrimPrefix(t[i:len(t)-1], []byte(" "))
+			rest, equal := bytes.CutPrefix(rest, []byte("="))
+			rest = bytes.TrimPrefix(rest, []byte(" "))
+			return equal && len(rest) >= 2 && rest[0] == '\'' &&
+				bytes.IndexByte(rest[1:len(rest)-1], '\'') < 0 && bytes.IndexByte(rest, '\\') < 0
+		}
+	}
+}
 
 // A patternParser reads a pattern by recursive descent with one token ahead.
 type patternParser struct {
