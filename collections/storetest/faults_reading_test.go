@@ -1,0 +1,253 @@
+package storetest_test
+
+import (
+	"context"
+	"io"
+	"slices"
+	"sync"
+
+	"liaison/auth"
+	"liaison/collections"
+	"liaison/stix"
+)
+
+func readingFaults() []fault {
+	return []fault{
+		{
+			name: "gives equal date_added", reportedBy: "order/in_the_order_of_the_items",
+			breaks: listed(func(list []collections.Fact) []collections.Fact {
+				for i := range list {
+					list[i].Added -= list[i].Added % 1000
+				}
+				return list
+			}),
+		},
+		{
+			name: "shows what is hidden", reportedBy: "sight/every_object_to_every_reader_as_Decide_says",
+			breaks: asked(func(v *auth.View, _ *collections.Query) {
+				if v.Level >= stix.Green {
+					v.Level = stix.AmberStrict
+				}
+			}),
+		},
+		{
+			name: "shows RED to all who may be named", reportedBy: "sight/every_object_to_every_reader_as_Decide_says",
+			breaks: asked(func(v *auth.View, _ *collections.Query) {
+				if v.Named {
+					v.Partner = "hanoi"
+				}
+			}),
+		},
+		{
+			name: "knows of what is hidden", reportedBy: "sight/every_object_to_every_reader_as_Decide_says",
+			breaks: func(b *broken) {
+				b.known = func(_ auth.View, at collections.Place, id stix.ID) (bool, error) {
+					return b.Model.Known(context.Background(), all(), at, id)
+				}
+			},
+		},
+		{
+			name: "takes last before sight", reportedBy: "sight/first_and_last_are_taken_among_what_is_seen",
+			breaks: among(func(v *auth.View, q *collections.Query) { *v = all() }),
+		},
+		{
+			name: "takes the spec version before sight", reportedBy: "sight/the_default_spec_version_is_taken_among_what_is_seen",
+			breaks: among(func(v *auth.View, q *collections.Query) { *v, q.Versions = all(), collections.Versions{All: true} }),
+		},
+		{
+			name: "shows the copy of the first, seen or not", reportedBy: "identity/each_publisher_has_a_copy_of_a_shared_id",
+			breaks: among(func(v *auth.View, q *collections.Query) { *v, q.Versions = all(), collections.Versions{All: true} }),
+		},
+		{
+			name: "says that there is more when that is hidden", reportedBy: "sight/what_is_added_hidden_changes_nothing",
+			breaks: func(b *broken) {
+				b.objects = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error) {
+					p, err := b.Model.Objects(ctx, v, at, q)
+					if p.Count > 0 {
+						q.After = p.Last
+						rest, _, _ := b.Model.Facts(ctx, all(), at, q)
+						p.More = len(rest) > 0
+					}
+					return p, err
+				}
+			},
+		},
+		{
+			name: "ends a page where something is hidden", reportedBy: "sight/what_is_hidden_between_changes_nothing",
+			breaks: func(b *broken) {
+				b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, bool, error) {
+					whole, _, _ := b.Model.Facts(ctx, all(), at, q)
+					list, more, err := b.Model.Facts(ctx, v, at, q)
+					if n := len(list); more && n > 1 && n <= len(whole) && whole[n-1].Added < list[n-1].Added {
+						list = list[:n-1]
+					}
+					return list, more, err
+				}
+			},
+		},
+		{
+			name: "forgets types beside ids", reportedBy: "selection/filters",
+			breaks: asked(func(_ *auth.View, q *collections.Query) {
+				if q.IDs != nil {
+					q.Types = nil
+				}
+			}),
+		},
+		{
+			name: "gives what is at the position again", reportedBy: "selection/filters",
+			breaks: asked(func(_ *auth.View, q *collections.Query) { q.After = max(0, q.After-1) }),
+		},
+		{
+			name: "takes last after the position", reportedBy: "selection/filters",
+			breaks: func(b *broken) {
+				b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, bool, error) {
+					list, more, err := b.Model.Facts(ctx, v, at, q)
+					if len(list) == 0 && q.After > 0 {
+						q.Versions = collections.Versions{All: true}
+						return b.Model.Facts(ctx, v, at, q)
+					}
+					return list, more, err
+				}
+			},
+		},
+		{
+			name: "forgets audiences", reportedBy: "selection/facts_say_what_is_served",
+			breaks: listed(func(list []collections.Fact) []collections.Fact {
+				for i := range list {
+					list[i].Named = nil
+				}
+				return list
+			}),
+		},
+		{
+			name: "forgets audiences, on a walk", reportedBy: "random/walk_with_seed_0",
+			breaks: listed(func(list []collections.Fact) []collections.Fact {
+				for i := range list {
+					list[i].Named = nil
+				}
+				return list
+			}),
+		},
+		{
+			name: "says that there is no more", reportedBy: "paging/at_every_limit",
+			breaks: func(b *broken) {
+				b.objects = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error) {
+					p, err := b.Model.Objects(ctx, v, at, q)
+					p.More = false
+					return p, err
+				}
+			},
+		},
+		{
+			name: "always says that there is more", reportedBy: "paging/at_every_limit",
+			breaks: func(b *broken) {
+				b.objects = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error) {
+					p, err := b.Model.Objects(ctx, v, at, q)
+					p.More = true
+					return p, err
+				}
+			},
+		},
+		{
+			name: "gives one object more than was asked", reportedBy: "paging/at_every_limit",
+			breaks: asked(func(_ *auth.View, q *collections.Query) { q.Limit++ }),
+		},
+		{
+			name: "gives short pages of what fits", reportedBy: "paging/at_every_limit",
+			breaks: asked(func(_ *auth.View, q *collections.Query) { q.Limit = max(1, q.Limit-1) }),
+		},
+		{
+			name: "serves what was deleted", reportedBy: "paging/what_was_deleted_since_the_planning_is_left_out",
+			breaks: func(b *broken) {
+				b.objects = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error) {
+					p, err := b.Model.Objects(ctx, v, at, q)
+					if err != nil {
+						return p, err
+					}
+					var runs [][]byte
+					for run, err := p.Next(nil); err == nil; run, err = p.Next(nil) {
+						runs = append(runs, run)
+					}
+					p.Next = func(dst []byte) ([]byte, error) {
+						if len(runs) == 0 {
+							return dst, io.EOF
+						}
+						dst = append(dst, runs[0]...)
+						runs = runs[1:]
+						return dst, nil
+					}
+					return p, nil
+				}
+			},
+		},
+		{
+			name: "knows no end of a page but its limit", reportedBy: "paging/a_page_ends_by_its_size",
+			breaks: func(b *broken) { b.objects = b.endless },
+		},
+		{
+			name: "shows a publication late", reportedBy: "concurrent/many_publish,_delete_and_read",
+			breaks: late,
+		},
+	}
+}
+
+// among makes a fault that gives of the facts only those that another question gives too.
+func among(change func(v *auth.View, q *collections.Query)) func(b *broken) {
+	return func(b *broken) {
+		b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, bool, error) {
+			list, more, err := b.Model.Facts(ctx, v, at, q)
+			change(&v, &q)
+			wider, _, _ := b.Model.Facts(ctx, v, at, q)
+			list = slices.DeleteFunc(list, func(f collections.Fact) bool {
+				return !slices.ContainsFunc(wider, func(w collections.Fact) bool { return w.Added == f.Added })
+			})
+			return list, more, err
+		}
+	}
+}
+
+// endless joins pages up to the limit.
+func (b *broken) endless(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error) {
+	p, err := b.Model.Objects(ctx, v, at, q)
+	for err == nil && p.More && p.Count < q.Limit {
+		var rest collections.Page
+		rest, err = b.Model.Objects(ctx, v, at, collections.Query{
+			After: p.Last, Limit: q.Limit - p.Count, Versions: q.Versions, Specs: q.Specs, Types: q.Types, IDs: q.IDs,
+		})
+		first := p.Next
+		p.Next = func(dst []byte) ([]byte, error) {
+			if longer, err := first(dst); err != io.EOF {
+				return longer, err
+			}
+			return rest.Next(dst)
+		}
+		p.Count, p.Last, p.More = p.Count+rest.Count, rest.Last, rest.More
+	}
+	return p, err
+}
+
+// late hides every fifth publication until two more are there.
+func late(b *broken) {
+	var mu sync.Mutex
+	var n int
+	var from, to collections.Added // what is hidden
+	b.publish = func(ctx context.Context, p collections.Publication) (collections.Status, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		s, err := b.Model.Publish(ctx, p)
+		switch n++; n % 5 {
+		case 0:
+			from, to = s.First, s.Last
+		case 2:
+			from, to = 0, 0
+		}
+		return s, err
+	}
+	b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, bool, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		list, more, err := b.Model.Facts(ctx, v, at, q)
+		return slices.DeleteFunc(list, func(f collections.Fact) bool { return f.Added >= from && f.Added <= to }), more, err
+	}
+}
+
