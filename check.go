@@ -276,13 +276,10 @@ func (k *checking) login(ctx context.Context, change func(*client.Account)) erro
 		return err
 	}
 	_, err = c.APIRoot(ctx, k.account.APIRoot)
-	if errors.Is(err, client.ErrRefused) || err == nil {
+	if _, answered := errors.AsType[*client.Error](err); errors.Is(err, client.ErrRefused) || !answered && !errors.Is(err, client.ErrNotTAXII) {
 		return err
 	}
-	if e, ok := errors.AsType[*client.Error](err); ok && e.Status != http.StatusForbidden {
-		return nil // who it is was not the trouble: a later step says what is
-	}
-	return err
+	return nil // who it is was not the trouble: a later step says what is
 }
 
 func (k *checking) basic(ctx context.Context) (string, error) {

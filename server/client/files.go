@@ -10,11 +10,13 @@ import (
 // perhaps a half one that the next replacement takes away.
 func replaceFile(name string, data []byte) error {
 	temp := name + ".tmp"
-	if err := WriteDurably(temp, data); err != nil {
-		return errors.Join(err, os.Remove(temp))
+	err := WriteDurably(temp, data)
+	if err == nil {
+		err = os.Rename(temp, name)
 	}
-	if err := os.Rename(temp, name); err != nil {
-		return errors.Join(err, os.Remove(temp))
+	if err != nil {
+		_ = os.Remove(temp) // it may not be there
+		return err
 	}
 	return syncDir(filepath.Dir(name))
 }
