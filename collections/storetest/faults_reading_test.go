@@ -250,4 +250,3 @@ func late(b *broken) {
 		return slices.DeleteFunc(list, func(f collections.Fact) bool { return f.Added >= from && f.Added <= to }), more, err
 	}
 }
-

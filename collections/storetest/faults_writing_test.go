@@ -203,4 +203,3 @@ func writingFaults() []fault {
 		},
 	}
 }
-
