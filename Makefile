@@ -1,6 +1,6 @@
 # Liaison: what a person or a machine runs. The first target says what there is.
 
-.PHONY: help build test shared setup lint go-test browser fuzz bench clean
+.PHONY: help build test shared setup lint go-test demo browser fuzz bench clean
 
 GO ?= go
 FUZZTIME ?= 10m
@@ -15,7 +15,7 @@ help:
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o liaison .
 
-test: setup lint go-test browser
+test: setup lint go-test demo browser
 	@echo "all tests passed"
 
 setup:
@@ -32,6 +32,9 @@ lint:
 
 go-test:
 	$(GO) test -race -shuffle=on ./...
+
+demo:
+	$(GO) run . demo --once
 
 browser:
 	@.ci/browser

@@ -21,10 +21,12 @@ type demoOptions struct {
 	dir    string
 	listen string
 	once   bool
+
+	indicators int // of the story
 }
 
 func demoCommand(w *world) *cobra.Command {
-	var o demoOptions
+	o := demoOptions{indicators: storyIndicators}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Operation Secure in a box",
@@ -61,7 +63,7 @@ func runDemo(ctx context.Context, w *world, o demoOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	d := &demo{dir: o.dir, out: w.stdout, json: w.json, began: time.Now()}
+	d := &demo{dir: o.dir, out: w.stdout, json: w.json, began: time.Now(), indicators: o.indicators}
 	d.say("Operation Secure in a box, in %s\n\n", o.dir)
 	data := filepath.Join(o.dir, "gateway")
 	if err := d.step("A gateway is made: authority, keys, store", func() (string, error) {
@@ -136,6 +138,8 @@ type demo struct {
 	url   string
 	began time.Time
 	steps []demoStep
+
+	indicators int
 }
 
 // demoStep is one step with its time.

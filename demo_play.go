@@ -100,7 +100,7 @@ func (d *demo) play(ctx context.Context, g *gateway) (*demoResult, error) {
 		do   func() (string, error)
 	}{
 		{"The story is written: what the vendors know", func() (string, error) {
-			vendors, err = writeStory(d.began)
+			vendors, err = writeStory(d.began, d.indicators)
 			return fmt.Sprintf("%d families, %d servers, invented", storyFamilies, storyServers), err
 		}},
 		{"The operator opens the operation and creates partners", func() (string, error) {

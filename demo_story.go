@@ -45,9 +45,9 @@ type storyVendor struct {
 	objects []storyObject
 }
 
-// writeStory invents what the three vendors of the operation know. It is the same story each time, but
-// for the ids of its objects.
-func writeStory(now time.Time) ([]storyVendor, error) {
+// writeStory invents what the three vendors of the operation know: so many indicators, and what belongs
+// to them. It is the same story each time, but for the ids of its objects.
+func writeStory(now time.Time, indicators int) ([]storyVendor, error) {
 	vendors := []storyVendor{
 		{id: "northlight", name: "Northlight Intelligence"},
 		{id: "harbour-labs", name: "Harbour Labs"},
@@ -56,8 +56,8 @@ func writeStory(now time.Time) ([]storyVendor, error) {
 	dice := dice(20250101)
 	for i := range vendors {
 		w := &storyWriter{vendor: &vendors[i], dice: &dice, now: now.UTC().Truncate(time.Millisecond)}
-		share := storyIndicators / len(vendors)
-		if i < storyIndicators%len(vendors) {
+		share := indicators / len(vendors)
+		if i < indicators%len(vendors) {
 			share++
 		}
 		families := storyFamilies / len(vendors)
