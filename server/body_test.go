@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"liaison/collections"
 	"liaison/server"
 	"liaison/server/taxii"
 	"liaison/stix"
@@ -152,7 +154,47 @@ func TestCutOffBody(t *testing.T) {
 	}
 }
 
-// A body that comes too slowly ends at its deadline, and an answer that is read too slowly too.
+// An answer that nobody reads ends at its deadline.
+func TestSlowReader(t *testing.T) {
+	broken := make(chan struct{})
+	g := open(t, func(o *server.Options) {
+		o.Grace, o.MinRate = 300*time.Millisecond, 1<<30
+		o.Log = slog.New(slog.NewTextHandler(signal{"answer broken off", broken}, nil))
+		o.Desk.Store = faulty{o.Desk.Store, func() (collections.Page, error) {
+			return collections.Page{Count: 1, First: 1, Last: 1, Next: func(dst []byte) ([]byte, error) {
+				return append(dst, `{"a":"`+strings.Repeat("b", 1<<16)+`"}`...), nil // without an end
+			}}, nil
+		}}
+	})
+	conn := g.connect("localhost")
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\n\r\n", objects, basic(g.vn))
+	select {
+	case <-broken:
+	case <-time.After(time.Minute):
+		t.Fatal("the answer was not broken off")
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	g.ok(err)
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err == nil {
+		t.Error("the answer looks whole")
+	}
+}
+
+// signal closes a channel when a line of the log holds a text.
+type signal struct {
+	text string
+	done chan struct{}
+}
+
+func (s signal) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(s.text)) {
+		close(s.done)
+	}
+	return len(p), nil
+}
+
+// A body that comes too slowly ends at its deadline.
 func TestSlowBody(t *testing.T) {
 	g := open(t, func(o *server.Options) { o.Grace = 300 * time.Millisecond })
 	host := strings.TrimPrefix(g.url, "https://")

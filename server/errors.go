@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -140,7 +141,7 @@ func (s *Server) fail(err error, c echo.Context) {
 	h := c.Response().Header()
 	if status >= http.StatusInternalServerError {
 		p.ErrorID = rand.Text()
-		s.o.Log.LogAttrs(c.Request().Context(), slog.LevelError, "request failed",
+		s.o.Log.LogAttrs(c.Request().Context(), severity(err, status), "request failed",
 			slog.String("error_id", p.ErrorID), slog.String("route", c.Path()), slog.Any("error", err))
 	}
 	setHeaders(h, err, &p)
@@ -160,6 +161,17 @@ func (s *Server) fail(err error, c echo.Context) {
 	if err != nil {
 		s.o.Log.Debug("writing an error", "error", err)
 	}
+}
+
+// severity: a caller that went away is no fault, a store that says when to come back is its own.
+func severity(err error, status int) slog.Level {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return slog.LevelDebug
+	case status == http.StatusServiceUnavailable:
+		return slog.LevelWarn
+	}
+	return slog.LevelError
 }
 
 func setHeaders(h http.Header, err error, p *taxii.Error) {
@@ -221,7 +233,8 @@ func oauthProblem(p taxii.Error) any {
 // broken ends a request that cannot be answered any more: the connection is cut, so that nobody
 // takes what came for the whole.
 func (s *Server) broken(k *call, doing string, err error) error {
-	if k.r.Context().Err() == nil {
+	// A connection that breaks ends the request's context, and so does a reader that is too slow.
+	if k.r.Context().Err() == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		s.o.Log.LogAttrs(k.r.Context(), slog.LevelInfo, "answer broken off",
 			slog.String("route", k.Path()), slog.String("doing", doing), slog.Any("error", err))
 	}

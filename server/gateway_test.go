@@ -23,11 +23,12 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/klauspost/compress/zstd"
+	"golang.org/x/mod/sumdb/note"
 
 	"liaison/auth"
 	"liaison/certs"
 	"liaison/collections"
-	"liaison/collections/storetest"
+	"liaison/collections/bolt"
 	"liaison/server"
 	"liaison/server/taxii"
 	"liaison/stix"
@@ -91,7 +92,18 @@ func open(t *testing.T, with ...option) *gateway {
 	g.ok(err)
 	ring, err := auth.CreateRing(t.TempDir())
 	g.ok(err)
-	g.store = storetest.NewModel(g.now)
+	skey, vkey, err := note.GenerateKey(rand.Reader, "localhost/journal")
+	g.ok(err)
+	signer, err := note.NewSigner(skey)
+	g.ok(err)
+	verifier, err := note.NewVerifier(vkey)
+	g.ok(err)
+	dir := t.TempDir()
+	g.store, err = bolt.Open(bolt.Options{
+		Path: dir + "/store.db", Spool: dir + "/journal.spool", Create: true, Now: g.now, Signer: signer, Verifier: verifier,
+	})
+	g.ok(err)
+	t.Cleanup(func() { g.ok(g.store.Close()) })
 	g.registry, err = collections.OpenRegistry(t.Context(), g.store, g.now)
 	g.ok(err)
 	log := slog.New(slog.NewTextHandler(g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -290,6 +290,24 @@ func TestBrokenPage(t *testing.T) {
 	}
 }
 
+// A list is never empty, also when what was planned is deleted before it is read.
+func TestPageDeletedMeanwhile(t *testing.T) {
+	g := open(t, func(o *server.Options) {
+		o.Desk.Store = faulty{o.Desk.Store, func() (collections.Page, error) {
+			n := 0
+			return collections.Page{Count: 2, First: 1, Last: 2, Next: func(dst []byte) ([]byte, error) {
+				if n++; n > 2 {
+					return dst, io.EOF
+				}
+				return dst, nil
+			}}, nil
+		}}
+	})
+	if got := string(g.get(g.vn, "/secure/collections/vn/objects/").want(200).body); got != `{"more": false}` {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestInFlight(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	g := open(t, func(o *server.Options) {

@@ -12,11 +12,11 @@ import (
 )
 
 // deadlines hold the peer of one request to a rate, in reading and in writing: whoever keeps
-// minRate, after a grace, may take as long as it takes; whoever does not is cut off.
+// it, after a grace, may take as long as it takes; whoever does not is cut off.
 type deadlines struct {
 	control       *http.ResponseController
 	now           func() time.Time
-	grace         time.Duration
+	o             *Options
 	begin         time.Time // of reading
 	write         time.Time // of writing; zero before the first byte
 	read, written int
@@ -29,15 +29,15 @@ func (s *Server) deadlines(c echo.Context) *deadlines {
 	if d, ok := c.Get(limitsKey).(*deadlines); ok {
 		return d
 	}
-	d := &deadlines{control: http.NewResponseController(c.Response().Writer), now: s.wall, grace: s.o.Grace, begin: s.wall()}
+	d := &deadlines{control: http.NewResponseController(c.Response().Writer), now: s.wall, o: &s.o, begin: s.wall()}
 	c.Set(limitsKey, d)
 	if c.Request().Body == http.NoBody {
 		// The server watches the connection meanwhile; a deadline would end the request.
 		d.control.SetReadDeadline(time.Time{})
 	} else {
-		d.control.SetReadDeadline(d.begin.Add(d.grace))
+		d.control.SetReadDeadline(d.begin.Add(d.o.Grace))
 	}
-	d.control.SetWriteDeadline(d.begin.Add(2*d.grace + commitTimeout))
+	d.control.SetWriteDeadline(d.begin.Add(2*d.o.Grace + commitTimeout))
 	return d
 }
 
@@ -50,16 +50,16 @@ func (d *deadlines) reading(n int, done bool) {
 		d.answer()
 	case d.read-d.set >= writeSize:
 		d.set = d.read
-		end := d.begin.Add(d.grace + rate(d.read))
+		end := d.begin.Add(d.o.Grace + d.o.rate(d.read))
 		d.control.SetReadDeadline(end)
-		d.control.SetWriteDeadline(end.Add(2*d.grace + commitTimeout))
+		d.control.SetWriteDeadline(end.Add(2*d.o.Grace + commitTimeout))
 	}
 }
 
 // answer gives the answer its time from now on.
 func (d *deadlines) answer() {
 	d.write = time.Time{}
-	d.control.SetWriteDeadline(d.now().Add(d.grace + commitTimeout))
+	d.control.SetWriteDeadline(d.now().Add(d.o.Grace + commitTimeout))
 }
 
 // writing is called before n bytes are written.
@@ -68,14 +68,16 @@ func (d *deadlines) writing(n int) {
 		d.write = d.now()
 	}
 	d.written += n
-	d.control.SetWriteDeadline(d.write.Add(d.grace + rate(d.written)))
+	d.control.SetWriteDeadline(d.write.Add(d.o.Grace + d.o.rate(d.written)))
 }
 
-func rate(n int) time.Duration { return time.Duration(n) * time.Second / minRate }
+func (o *Options) rate(n int) time.Duration {
+	return time.Duration(n) * time.Second / time.Duration(o.MinRate)
+}
 
 // publishingTime bounds a publication whole, reading at the slowest rate included.
 func (s *Server) publishingTime() time.Duration {
-	return s.o.Grace + rate(int(s.o.MaxContent)) + commitTimeout
+	return s.o.Grace + s.o.rate(int(s.o.MaxContent)) + commitTimeout
 }
 
 // flights counts the requests of each client that are under way.

@@ -78,7 +78,10 @@ func (s *Server) envelope(k *call, q question, page collections.Reading) error {
 	if err != nil {
 		return err
 	}
-	if done {
+	switch {
+	case done && !runs.started: // all of it was deleted meanwhile, and a list is never empty
+		return s.send(k, http.StatusOK, taxii.AppendEmpty(nil, next))
+	case done:
 		*b = taxii.AppendTail(*b)
 		return s.send(k, http.StatusOK, *b)
 	}

@@ -31,6 +31,7 @@ const (
 	DefaultMaxContent  = 100 << 20 // bytes of a body, decoded
 	DefaultMaxInFlight = 256       // requests of one client at the same time
 	DefaultGrace       = 30 * time.Second
+	DefaultMinRate     = 16 << 10 // bytes a second that a peer has to read or write
 
 	maxHeader     = 64 << 10 // bytes of a header block
 	maxForm       = 16 << 10 // bytes of a form of the token endpoint
@@ -58,6 +59,7 @@ type Options struct {
 	MaxContent  int64         // max_content_length of every api root in bytes; 0: the Desk's, else DefaultMaxContent
 	MaxInFlight int           // 0: DefaultMaxInFlight
 	Grace       time.Duration // that a body or an answer may take beyond its rate; 0: DefaultGrace
+	MinRate     int           // bytes a second that a peer has to keep after that; 0: DefaultMinRate
 }
 
 // Server answers for one gateway. Safe for concurrent use.
@@ -121,6 +123,9 @@ func (o *Options) complete() error {
 	}
 	if o.Grace <= 0 {
 		o.Grace = DefaultGrace
+	}
+	if o.MinRate <= 0 {
+		o.MinRate = DefaultMinRate
 	}
 	body := o.Desk.Limits.Body
 	if o.MaxContent <= 0 {
