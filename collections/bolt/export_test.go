@@ -1,6 +1,11 @@
 package bolt
 
-import "os"
+import (
+	"os"
+
+	"liaison/auth"
+	"liaison/stix"
+)
 
 // WithFile gives options whose database file is opened by open.
 func (o Options) WithFile(open func(string, int, os.FileMode) (*os.File, error)) Options {
@@ -12,4 +17,57 @@ func (o Options) WithFile(open func(string, int, os.FileMode) (*os.File, error))
 func (o Options) WithSegments(full, small int) Options {
 	o.sizes = sizes{full, small}
 	return o
+}
+
+// Undo takes the last transaction of a closed file back, as after a failed sync.
+func (o Options) Undo(id, pageSize int) error {
+	if o.openFile == nil {
+		o.openFile = os.OpenFile
+	}
+	return (&Store{o: o}).undo(id, pageSize)
+}
+
+// ReadAnything runs every decoder of stored bytes over b.
+func ReadAnything(b []byte) {
+	if f, err := readFacts(b); err == nil {
+		for i := range f.n {
+			f.present(i)
+			f.micros(i)
+			f.is(i, "indicator--00000000-0000-4000-8000-000000000000")
+			f.version(i)
+		}
+		f.at(1)
+	}
+	if o, err := readObjects(b); err == nil {
+		set := bitmap{0xff, 0x0f, 0xff, 1}
+		o.size(set)
+		o.append(nil, set)
+		o.span(0, o.n)
+	}
+	if t, err := readTail(b); err == nil {
+		t.key()
+		t.track([]byte("C\x01\x00"))
+		t.reopen()
+	}
+	readEntry(b)
+	trackNamed(b)
+	readSpoolMark(b)
+	parseSpooled(b)
+}
+
+// Samples are stored bytes of every sort, for ReadAnything.
+func Samples() [][]byte {
+	s := newSegment()
+	for i, id := range []string{"indicator--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f", "x-odd"} {
+		v := &version{versioned: i == 1, shared: true, in: []uint16{1, 2}, gone: []uint16{3}}
+		v.ID, v.Type, v.Spec, v.Added, v.Publisher, v.Level = stix.ID(id), "indicator", "2.0", 7, "north", stix.Red
+		v.Named = []auth.PartnerID{"hanoi", "suva"}
+		v.Version.Text, v.Version.At = "odd", stix.Instant{Sec: -1, Frac: 5, Set: true}
+		pos := s.add(v, []byte(`{"x":1}`))
+		turn([]*version{v}, []bool{false}, []bool{true}, func(t track, _ int) { s.tracks[t] = s.tracks[t].flip(pos) })
+	}
+	return [][]byte{
+		writeFacts(s.list), s.writeObjects(), s.writeTail(), s.list[0].writeEntry(),
+		overTrack("hanoi", mixNamed, kindLast).name(), spoolMark{1, 2}.bytes(),
+	}
 }
