@@ -37,7 +37,7 @@ import (
 // gateway is a whole gateway behind TLS, with an operation of two countries, a vendor that writes to
 // both and an agency for each.
 type gateway struct {
-	*testing.T
+	testing.TB
 	url      string
 	server   *server.Server
 	store    collections.Store
@@ -78,9 +78,9 @@ func (j *journalled) String() string {
 
 type option func(*server.Options)
 
-func open(t *testing.T, with ...option) *gateway {
+func open(t testing.TB, with ...option) *gateway {
 	t.Helper()
-	g := &gateway{T: t, log: &journalled{}}
+	g := &gateway{TB: t, log: &journalled{}}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	g.ok(err)
 	g.url = "https://localhost:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
