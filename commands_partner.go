@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -66,6 +68,14 @@ func needs(cmd *cobra.Command, name, value string) error {
 
 // notice tells a person of something that is no failure.
 func (w *world) notice(line string) { fmt.Fprintf(w.stderr, "liaison: %s\n", line) }
+
+// stopped makes what a signal did to a verb readable.
+func stopped(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted")
+	}
+	return err
+}
 
 // exists reports whether something has that name.
 func exists(name string) bool {

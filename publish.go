@@ -244,8 +244,8 @@ func (p *publication) publish(ctx context.Context, pub *client.Publisher, to []t
 		if err == nil {
 			continue
 		}
-		err = fmt.Errorf("collection %s: %w: %d of %d objects are acknowledged, %d are not: run the same command again, what is there is not added twice",
-			client.Name(k), err, out.Sent-out.Unknown, p.total.Objects, p.total.Objects-out.Sent+out.Unknown)
+		err = fmt.Errorf("collection %s: %w; %d of %d objects are acknowledged, %d are not: run the same command again, what is there is not added twice",
+			client.Name(k), stopped(err), out.Sent-out.Unknown, p.total.Objects, p.total.Objects-out.Sent+out.Unknown)
 		errs = append(errs, err)
 		if e, ok := errors.AsType[*client.Error](err); !ok || e.Status != 403 && e.Status != 404 {
 			break

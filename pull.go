@@ -97,7 +97,7 @@ func (p *pulling) run(cmd *cobra.Command) error {
 		got, err = pl.Run(ctx)
 	}
 	p.bar.clear()
-	return p.end(got, pl.State, err)
+	return p.end(got, pl.State, stopped(err))
 }
 
 func (p *pulling) puller(c *client.Client, root client.Root) *client.Puller {

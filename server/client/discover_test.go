@@ -3,8 +3,11 @@ package client_test
 import (
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -233,4 +236,43 @@ func TestIdle(t *testing.T) {
 	if got := run(t, p); got.Objects != 3 || len(w.list) == 0 {
 		t.Errorf("%+v, waited %v, said %q", got, w.list, w.said)
 	}
+}
+
+// A proxy sees where the client goes and none of what it says.
+func TestProxy(t *testing.T) {
+	d := newDouble(t)
+	tunnels := 0
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect || r.Header.Get("Authorization") != "" {
+			t.Errorf("the proxy got %s %v", r.Method, r.Header)
+			return
+		}
+		tunnels++
+		there, err := net.Dial("tcp", r.Host)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer there.Close()
+		w.WriteHeader(http.StatusOK)
+		here, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer here.Close()
+		go io.Copy(there, here)
+		io.Copy(here, there)
+	}))
+	defer proxy.Close()
+	u, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.fill(vn, 25)
+	c, _ := d.dial(t, func(_ *client.Account, o *client.Options) { o.Proxy = http.ProxyURL(u) })
+	if got := run(t, puller(t, d, c, "out.json")); got.Objects != 25 || tunnels != 1 {
+		t.Errorf("pulled %+v through %d tunnels", got, tunnels)
+	}
+	c.Close()
 }

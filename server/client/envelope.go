@@ -29,12 +29,13 @@ func readPage(r io.Reader, each func(raw []byte) error) (page, error) {
 	return p, nil
 }
 
-// splitter finds where JSON values begin and end; what lies between is checked by encoding/json.
+// splitter reads an envelope value by value.
 type splitter struct {
 	r      io.Reader
 	buf    []byte
 	pos, n int   // what is left is buf[pos:n]
 	base   int64 // offset of buf[0]
+	open   []byte
 }
 
 func (s *splitter) bad(what string) error {
@@ -118,10 +119,6 @@ func (s *splitter) member(p *page, seen map[string]bool, each func([]byte) error
 		if json.Unmarshal(raw, &p.next) != nil {
 			return s.bad("next is no string")
 		}
-	default:
-		if !json.Valid(raw) {
-			return s.bad("a member's value is no JSON")
-		}
 	}
 	return nil
 }
@@ -146,9 +143,6 @@ func (s *splitter) objects(p *page, each func([]byte) error) error {
 		raw, err := s.value(maxObject)
 		if err != nil {
 			return err
-		}
-		if !json.Valid(raw) {
-			return s.bad("the object before is no JSON")
 		}
 		p.objects++
 		if err := each(raw); err != nil {
@@ -209,45 +203,25 @@ func (s *splitter) peek() (byte, error) {
 	}
 }
 
-// value gives the bytes of the value at pos and stands behind it. It finds the end by brackets and
-// quotes alone, so the bytes need not be JSON.
+// value gives the bytes of the value at pos and stands behind it. A value that the buffer does not
+// hold whole is read from its start again when there is more; the buffer doubles, so that costs no
+// more than reading it twice.
 func (s *splitter) value(most int) ([]byte, error) {
-	depth, quoted, escaped := 0, false, false
-	for i := 0; ; i++ { // from pos, which moves when the buffer does
-		if s.pos+i == s.n {
-			if i > most {
-				return nil, fmt.Errorf("%w: a value of more than %d bytes", ErrNotTAXII, most)
-			}
-			if err := s.fill(i); err != nil {
-				return nil, err
-			}
-		}
-		c, done := s.buf[s.pos+i], false
+	for {
+		var end int
+		var v verdict
+		end, v, s.open = scanValue(s.buf[:s.n], s.pos, s.open)
 		switch {
-		case escaped:
-			escaped = false
-		case quoted:
-			escaped = c == '\\'
-			quoted = c != '"'
-			done = !quoted && depth == 0
-		case c == '"':
-			quoted = true
-		case c == '{', c == '[':
-			depth++
-		case depth > 0:
-			if c == '}' || c == ']' {
-				depth--
-				done = depth == 0
-			}
-		case c == ',', c == '}', c == ']', c == ':', c == ' ', c == '\t', c == '\n', c == '\r':
-			// A number or a name ends before these; where one of them stands first there is no value.
-			if i == 0 {
-				return nil, s.bad("a value is missing")
-			}
-			return s.take(i), nil
+		case v == wrong:
+			s.pos = end
+			return nil, s.bad("it is no JSON from here on")
+		case v == whole:
+			return s.take(end - s.pos), nil
+		case s.n-s.pos > most:
+			return nil, fmt.Errorf("%w: a value of more than %d bytes", ErrNotTAXII, most)
 		}
-		if done {
-			return s.take(i + 1), nil
+		if err := s.fill(s.n - s.pos); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -268,17 +242,14 @@ func (s *splitter) fill(keep int) error {
 	if s.n == len(s.buf) {
 		s.buf = append(s.buf, make([]byte, len(s.buf))...)
 	}
-	for range 100 {
-		got, err := s.r.Read(s.buf[s.n:])
-		s.n += got
-		switch {
-		case got > 0:
-			return nil
-		case err == io.EOF:
-			return errCut
-		case err != nil:
-			return err
-		}
+	// The buffer is filled to its end, for a value may be read anew each time; an error comes again.
+	got, err := io.ReadFull(s.r, s.buf[s.n:])
+	s.n += got
+	switch {
+	case got > 0:
+		return nil
+	case err == io.EOF:
+		return errCut
 	}
-	return io.ErrNoProgress
+	return err
 }

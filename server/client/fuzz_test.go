@@ -75,6 +75,32 @@ func FuzzPage(f *testing.F) {
 	})
 }
 
+// FuzzValue holds scanValue to encoding/json: a text is one value for both or for neither, and no
+// beginning of a good text is wrong.
+func FuzzValue(f *testing.F) {
+	for _, s := range []string{
+		`{"a":[1,-0.5e+10,true,false,null,"\u00e9\\"]}`, `[]`, ` [ [ ] , { } ] `, `01`, `-`, `1.`, `.5`, `1e`, `"\x"`, "\"\n\"", `{"a" 1}`, `{"a":}`, `[,]`, `[1,]`, `tru`, `nul`, `"\ud800"`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		// Something that ends a number, and would be wrong inside of every value.
+		end, v, _ := scanValue(append(bytes.Clone(data), 0), 0, nil)
+		good := v == whole && blank(data, end) == len(data)
+		if good != json.Valid(data) {
+			t.Fatalf("%q: %v up to %d, encoding/json %v", data, v, end, !good)
+		}
+		if !good {
+			return
+		}
+		for i := range data {
+			if _, v, _ := scanValue(data[:i], 0, nil); v == wrong {
+				t.Fatalf("%q: its first %d bytes are wrong", data, i)
+			}
+		}
+	})
+}
+
 func FuzzState(f *testing.F) {
 	f.Add([]byte(`{"version":1,"api_root":"https://gw.example/secure/","output":"/a/b.json","length":17,"objects":2,"since":"2025-01-01T00:00:00.000000Z","collections":{"c":{"name":"vn","added_after":"2025-01-01T00:00:00.000000Z","next":"x","last":"2025-01-01T00:00:00.000020Z","objects":2}}}`))
 	f.Add([]byte(`{"version":1,"api_root":"a","output":"-"}`))
