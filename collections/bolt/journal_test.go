@@ -237,7 +237,7 @@ func TestSpoolIsReplaced(t *testing.T) {
 	t.Parallel()
 	o := options(t, time.Now)
 	s := open(t, o)
-	const lines = 9000
+	const lines = 5000
 	what := map[string]any{"filter": strings.Repeat("x", 1000)}
 	for n := range lines {
 		what["n"] = n
@@ -254,8 +254,8 @@ func TestSpoolIsReplaced(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if info, err := os.Stat(o.Spool); err != nil || info.Size() > 5<<20 {
-		t.Errorf("spool of %d bytes after 9 MB of lines, %v", info.Size(), err)
+	if info, err := os.Stat(o.Spool); err != nil || info.Size() > 3<<20 {
+		t.Errorf("spool of %d bytes after 5 MB of lines, %v", info.Size(), err)
 	}
 	for _, o := range []bolt.Options{o, image} {
 		o.Create = false

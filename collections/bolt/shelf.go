@@ -19,6 +19,9 @@ type shelf struct {
 	facts    *bbolt.Bucket
 	tracks   *bbolt.Bucket
 	tail     *tail // nil: every segment is full
+
+	lastKey collections.Added // of the stored segment that was looked at last, and its facts
+	last    *facts
 }
 
 // shelf opens a collection for reading.
@@ -54,13 +57,17 @@ func (s *shelf) open(c *bbolt.Bucket) error {
 // factsAt gives the facts of the segment that a date_added belongs to: the first whose key is not
 // before it. ok is false after the last one.
 func (s *shelf) factsAt(a collections.Added) (key collections.Added, f *facts, ok bool, err error) {
+	if s.last != nil && a <= s.lastKey && a >= s.last.added(0) {
+		return s.lastKey, s.last, true, nil
+	}
 	if s.facts != nil {
 		if k, v := s.facts.Cursor().Seek(addedKey(a)); k != nil {
 			f, err := readFacts(v)
 			if err != nil {
 				return 0, nil, false, fmt.Errorf("reading facts of segment %s: %w", keyAdded(k), err)
 			}
-			return keyAdded(k), &f, true, nil
+			s.lastKey, s.last = keyAdded(k), &f
+			return s.lastKey, s.last, true, nil
 		}
 	}
 	if s.tail != nil && s.tail.key() >= a {

@@ -174,9 +174,9 @@ func syncDir(dir string) error {
 
 func spoolTable() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// append writes one line. It is in the hands of the operating system when append returns.
-func (s *spool) append(l auth.Line) error {
-	raw := l.Canonical(0)
+// append writes one line, with sequence number 0. It is in the hands of the operating system when
+// append returns.
+func (s *spool) append(raw []byte) error {
 	b := fmt.Appendf(make([]byte, 0, len(raw)+10), "%08x %s\n", crc32.Checksum(raw, spoolTable()), raw)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -181,6 +181,7 @@ func (s *stack) put(op *bbolt.Bucket) error {
 	if err != nil {
 		return err
 	}
+	// In order of keys, for a put into the middle of a page moves all that is behind it.
 	for _, k := range slices.Sorted(maps.Keys(s.bits)) {
 		if set := s.bits[k]; len(set) > 0 {
 			err = s.tracks.Put([]byte(k), set)
@@ -199,7 +200,7 @@ func (s *stack) put(op *bbolt.Bucket) error {
 	return nil
 }
 
-// store writes a segment that is full.
+// store writes a segment that is full; its bits wait for the others.
 func (s *stack) store(seg *segment) error {
 	k := addedKey(seg.key())
 	if err := s.segments.Put(k, seg.writeObjects()); err != nil {
@@ -210,9 +211,7 @@ func (s *stack) store(seg *segment) error {
 	}
 	for t, set := range seg.tracks {
 		if len(set) > 0 {
-			if err := s.tracks.Put(append(t.name(), k...), set); err != nil {
-				return err
-			}
+			s.bits[string(append(t.name(), k...))] = set
 		}
 	}
 	return nil

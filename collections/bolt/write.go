@@ -64,7 +64,7 @@ func (s *Store) Apply(ctx context.Context, rows []auth.Record, lines []auth.Line
 		size += len(r.Value)
 	}
 	for _, l := range lines {
-		if err := checkLine(l); err != nil {
+		if _, err := canonical(l); err != nil {
 			return err
 		}
 	}
@@ -77,7 +77,7 @@ func (s *Store) Apply(ctx context.Context, rows []auth.Record, lines []auth.Line
 
 // Raise implements collections.Store.
 func (s *Store) Raise(ctx context.Context, floor collections.Added, l auth.Line) error {
-	if err := checkLine(l); err != nil {
+	if _, err := canonical(l); err != nil {
 		return err
 	}
 	return s.do(&request{ctx: ctx, plan: func(b *batch) error {
@@ -98,10 +98,11 @@ func (s *Store) Served(ctx context.Context, l auth.Line) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := checkLine(l); err != nil {
+	raw, err := canonical(l)
+	if err != nil {
 		return err
 	}
-	switch err := s.spool.append(l); {
+	switch err := s.spool.append(raw); {
 	case err == nil:
 		return nil
 	case errors.Is(err, os.ErrClosed):
@@ -111,17 +112,18 @@ func (s *Store) Served(ctx context.Context, l auth.Line) error {
 	}
 }
 
-// checkLine refuses a line that could not be read back from the journal.
-func checkLine(l auth.Line) (err error) {
+// canonical writes a line as the journal does, but for its number, and refuses one that could not be
+// read back.
+func canonical(l auth.Line) (raw []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil { // Canonical panics on what is no line
 			err = fmt.Errorf("%w: %v", collections.ErrInvalid, r)
 		}
 	}()
-	if _, _, err := auth.ParseLine(l.Canonical(0)); err != nil {
-		return err
+	if y := l.Time.UTC().Year(); l.Actor == "" || l.Kind == "" || y < 0 || y > 9999 {
+		return nil, fmt.Errorf("%w: journal line %q of %q at %s", collections.ErrInvalid, l.Kind, l.Actor, l.Time)
 	}
-	return nil
+	return l.Canonical(0), nil
 }
 
 // cutKey takes the key of a registry row apart.
