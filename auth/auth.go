@@ -10,6 +10,7 @@ package auth
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
 	"liaison/stix"
@@ -66,7 +67,10 @@ type Partner struct {
 	Created        time.Time  `json:"created"`
 	Resync         time.Time  `json:"resync,omitzero"` // positions handed out before this start again
 
-	RequireCertificate bool `json:"require_certificate,omitzero"` // nothing opens a door without one
+	RequireCertificate bool            `json:"require_certificate,omitzero"` // nothing opens a door without one
+	Networks           []netip.Prefix  `json:"networks,omitempty"`           // from where alone it may knock; none: from everywhere
+	Agreement          Agreement       `json:"agreement,omitzero"`           // on file
+	Compatibility      []Compatibility `json:"compatibility,omitempty"`      // what its clients need otherwise
 }
 
 // Secret is one long-lived secret of a client: only its MAC is kept.
@@ -149,6 +153,8 @@ type Principal struct {
 	Token        string // ByToken: the token's id
 	Address      string // where the request came from, for the journal
 	UID          int    // ByPeer only
+	Training     bool   // an agreement is required and its partner has none that holds: training collections alone
+	EmptyObjects bool   // its partner's clients need "objects" in empty envelopes
 }
 
 // Actor gives the name that the journal knows the principal by: "CLIENT" for a partner's client

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -41,6 +42,9 @@ type (
 		DefaultMarking *stix.Level // Unmarked takes it away
 
 		RequireCertificate *bool
+		Networks           *[]netip.Prefix  // empty takes them away, at most MaxNetworks
+		Agreement          *Agreement       // the zero value takes it away
+		Compatibility      *[]Compatibility // empty takes them away
 	}
 	SuspendPartner struct{ ID PartnerID } // epoch + 1: tokens die, secrets and certificates rest
 	ResumePartner  struct{ ID PartnerID }
@@ -118,6 +122,10 @@ func (c SetPartner) Apply(t *Tables, _ time.Time) (Effect, error) {
 		Clearance      *changed[stix.Level] `json:"clearance,omitempty"`
 		DefaultMarking *changed[stix.Level] `json:"default_marking,omitempty"`
 		Require        *changed[bool]       `json:"require_certificate,omitempty"`
+
+		Networks      *changed[[]netip.Prefix]  `json:"networks,omitempty"`
+		Agreement     *changed[*Agreement]      `json:"agreement,omitempty"` // null: none
+		Compatibility *changed[[]Compatibility] `json:"compatibility,omitempty"`
 	}{Partner: p.ID}
 	if c.Name != nil {
 		if err := checkName(*c.Name); err != nil {
@@ -144,10 +152,41 @@ func (c SetPartner) Apply(t *Tables, _ time.Time) (Effect, error) {
 		what.Require = &changed[bool]{p.RequireCertificate, *c.RequireCertificate}
 		p.RequireCertificate = *c.RequireCertificate
 	}
-	if c.Name == nil && c.Clearance == nil && c.DefaultMarking == nil && c.RequireCertificate == nil {
+	if c.Networks != nil {
+		list, err := cleanNetworks(*c.Networks)
+		if err != nil {
+			return Effect{}, err
+		}
+		what.Networks = &changed[[]netip.Prefix]{p.Networks, list}
+		p.Networks = list
+	}
+	if c.Agreement != nil {
+		if err := c.Agreement.check(); err != nil {
+			return Effect{}, err
+		}
+		a := Agreement{Reference: c.Agreement.Reference, Until: micro(c.Agreement.Until)}
+		if *c.Agreement == (Agreement{}) {
+			a = Agreement{}
+		}
+		what.Agreement = &changed[*Agreement]{p.Agreement.orNil(), a.orNil()}
+		p.Agreement = a
+	}
+	if c.Compatibility != nil {
+		list, err := cleanCompatibility(*c.Compatibility)
+		if err != nil {
+			return Effect{}, err
+		}
+		what.Compatibility = &changed[[]Compatibility]{p.Compatibility, list}
+		p.Compatibility = list
+	}
+	if c.nothing() {
 		return Effect{}, fmt.Errorf("%w: partner %q: nothing to set: give a name, a clearance or a default marking", ErrInvalid, c.ID)
 	}
 	return Effect{[]Record{t.putPartner(p)}, "partner.set", what}, nil
+}
+
+func (c SetPartner) nothing() bool {
+	return c == SetPartner{ID: c.ID}
 }
 
 // Apply suspends the partner.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -122,7 +123,8 @@ func certificate(p auth.PartnerID, c auth.ClientID, n int) auth.Shown {
 
 // diffTables compares tables with their indexes.
 func diffTables(a, b *auth.Tables) string {
-	return cmp.Diff(a, b, cmp.Exporter(func(t reflect.Type) bool { return t.PkgPath() == "liaison/auth" }))
+	return cmp.Diff(a, b, cmp.Exporter(func(t reflect.Type) bool { return t.PkgPath() == "liaison/auth" }),
+		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }))
 }
 
 func agency(id auth.PartnerID) auth.CreatePartner {
@@ -140,11 +142,12 @@ func grant(p auth.PartnerID, c auth.CollectionID, read, write bool) auth.SetGran
 func TestCreatePartner(t *testing.T) {
 	d := newDesk(t)
 	d.do(agency("vn-police"))
-	if got, want := d.t0.Partners["vn-police"], (auth.Partner{
+	want := auth.Partner{
 		ID: "vn-police", Role: auth.Agency, Name: "Agency vn-police", Clearance: stix.AmberStrict, State: auth.Active, Epoch: 1,
 		Created: morning.Truncate(time.Microsecond),
-	}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if diff := cmp.Diff(want, d.t0.Partners["vn-police"]); diff != "" {
+		t.Errorf("partner (-want +got):\n%s", diff)
 	}
 	if got, want := d.lastLine(), `partner.create {"clearance":"amber+strict","name":"Agency vn-police","partner":"vn-police","role":"agency"}`; got != want {
 		t.Errorf("journal: got %s, want %s", got, want)

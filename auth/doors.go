@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -22,6 +23,8 @@ type Doors struct {
 	Tables   func() *Tables // the snapshot of now
 	Now      func() time.Time
 	TokenTTL time.Duration // default 10 minutes, at most 15
+
+	RequireAgreement bool // a partner without an agreement that holds reaches training collections alone
 
 	verified tokenMemory
 }
@@ -94,7 +97,7 @@ func (d *Doors) Identify(_ context.Context, c Presented) (Principal, error) {
 		return Principal{}, &Refusal{Reason: "no credential"}
 	}
 	if err == nil {
-		p.Certificate, err = t.beside(p, c.Certificate, now)
+		p, err = d.admit(t, p, c, now)
 	}
 	if err != nil {
 		r := &Refusal{Code: k.code, Reason: err.Error()}
@@ -103,7 +106,23 @@ func (d *Doors) Identify(_ context.Context, c Presented) (Principal, error) {
 		}
 		return Principal{}, r
 	}
+	return p, nil
+}
+
+// admit holds a client that proved who it is to what its partner is set to, and completes the
+// principal. Every door ends here.
+func (d *Doors) admit(t *Tables, p Principal, c Presented, now time.Time) (Principal, error) {
+	partner := t.Partners[p.Partner]
+	var err error
+	if p.Certificate, err = t.beside(p, c.Certificate, now); err != nil {
+		return Principal{}, err
+	}
+	if !partner.from(c.Address) {
+		return Principal{}, errors.New("address: not one of its partner's networks")
+	}
 	p.Address = c.Address
+	p.EmptyObjects = slices.Contains(partner.Compatibility, EmptyObjects)
+	p.Training = d.RequireAgreement && !partner.Agreement.Holds(now)
 	return p, nil
 }
 

@@ -67,17 +67,20 @@ func slug(s string) bool {
 	return true
 }
 
-func checkName(s string) error {
-	if n := utf8.RuneCountInString(s); n < 1 || n > 200 || !utf8.ValidString(s) {
-		return fmt.Errorf("%w: name: want 1 to 200 characters of UTF-8", ErrInvalid)
+func checkName(s string) error { return checkText("name", s, 200) }
+
+// checkText bounds what people read: 1 to most characters.
+func checkText(field, s string, most int) error {
+	if n := utf8.RuneCountInString(s); n < 1 || n > most || !utf8.ValidString(s) {
+		return fmt.Errorf("%w: %s: want 1 to %d characters of UTF-8", ErrInvalid, field, most)
 	}
 	if strings.TrimSpace(s) == "" {
-		return fmt.Errorf("%w: name: want more than white space", ErrInvalid)
+		return fmt.Errorf("%w: %s: want more than white space", ErrInvalid, field)
 	}
 	for _, r := range s {
 		// Format characters turn the direction of what a person reads.
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
-			return fmt.Errorf("%w: name: want no control or format characters, found %U", ErrInvalid, r)
+			return fmt.Errorf("%w: %s: want no control or format characters, found %U", ErrInvalid, field, r)
 		}
 	}
 	return nil

@@ -197,7 +197,7 @@ func (d *Doors) byBasic(r TokenRequest) (Principal, error) {
 		err = errors.New("token endpoint: client_id is not the secret's")
 	}
 	if err == nil {
-		p.Certificate, err = t.beside(p, r.Certificate, now)
+		p, err = d.admit(t, p, r.Presented, now)
 	}
 	if err != nil {
 		refusal.Reason = err.Error()
@@ -209,7 +209,6 @@ func (d *Doors) byBasic(r TokenRequest) (Principal, error) {
 		}
 		return Principal{}, refusal
 	}
-	p.Address = r.Address
 	return p, nil
 }
 

@@ -30,7 +30,9 @@ type Resource struct {
 	Granted bool   // the partner has a grant on the collection
 	Rights  Rights // of that grant
 	Closed  bool   // the operation is closed: reads only
-	Object  *Object
+
+	Training bool // the collection is for partners without an agreement too
+	Object   *Object
 }
 
 // Verdict is the answer of the policy. The zero value hides.
@@ -48,7 +50,7 @@ const (
 // The verdicts on collections are those that TAXII 2.1 sections 5.2 to 5.8 leave open and the
 // interoperability test document fixes: a wrong direction is 403, deletion without any right 404.
 func Decide(p Principal, a Action, r Resource) Verdict {
-	if !r.Granted || (p.Role != Vendor && p.Role != Agency) {
+	if !r.Granted || (p.Role != Vendor && p.Role != Agency) || p.Training && !r.Training {
 		return Hidden
 	}
 	switch a {
@@ -109,6 +111,9 @@ func ViewOf(p Principal) View {
 		level := min(p.Clearance, stix.AmberStrict)
 		if p.Clearance > stix.Red { // no clearance that there is
 			level = stix.Unmarked
+		}
+		if p.Training {
+			return View{Partner: p.Partner, Level: min(level, stix.Clear), Own: true}
 		}
 		return View{
 			Partner: p.Partner,

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"liaison/auth"
+	"liaison/stix"
 )
 
 // CreateOperation opens an operation with a collection for each country.
@@ -20,6 +21,7 @@ type CreateOperation struct {
 	Title       string
 	Description string
 	Countries   []string // ISO 3166-1 alpha-2, at least one, each once, any case
+	Training    bool     // with a training collection, of what is clear, which partners reach without an agreement
 }
 
 // CloseOperation ends publishing into an operation; reading goes on.
@@ -57,6 +59,21 @@ func (c CreateOperation) apply(s *State, now time.Time) (auth.Effect, error) {
 		}
 		s.Collections[col.ID] = col
 		made[alias] = col.ID
+		effect.Records = append(effect.Records, row(tableCollection, string(col.ID), col))
+	}
+	if c.Training {
+		col := Collection{
+			ID:          auth.CollectionID(uuid.NewString()),
+			Operation:   op.ID,
+			Alias:       TrainingAlias,
+			Title:       "Training",
+			Description: op.Title + ": for trying out, TLP:CLEAR only",
+			Ceiling:     stix.Clear,
+			Training:    true,
+			Created:     now,
+		}
+		s.Collections[col.ID] = col
+		made[col.Alias] = col.ID
 		effect.Records = append(effect.Records, row(tableCollection, string(col.ID), col))
 	}
 	effect.What = struct {

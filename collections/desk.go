@@ -56,7 +56,7 @@ func (d *Desk) Operations(_ context.Context, p auth.Principal) ([]Operation, err
 
 func (d *Desk) holds(st *State, p auth.Principal, op auth.OperationID) bool {
 	for _, g := range st.Access.Grants[p.Partner] {
-		if g.Operation == op && auth.Decide(p, auth.List, auth.Resource{Granted: true}) == auth.Allowed {
+		if g.Operation == op && auth.Decide(p, auth.List, resource(st, p, Place{op, g.Collection})) == auth.Allowed {
 			return true
 		}
 	}
@@ -115,7 +115,9 @@ func (d *Desk) listing(st *State, p auth.Principal, c Collection) (Listing, bool
 func resource(st *State, p auth.Principal, at Place) auth.Resource {
 	rights, granted := st.Access.Rights(p.Partner, at.Collection)
 	op, ok := st.Operations[at.Operation]
-	return auth.Resource{Granted: granted && ok, Rights: rights, Closed: op.Closed}
+	return auth.Resource{
+		Granted: granted && ok, Rights: rights, Closed: op.Closed, Training: st.Collections[at.Collection].Training,
+	}
 }
 
 // allow asks the policy about a collection as a whole.

@@ -27,12 +27,16 @@ type Operation struct {
 type Collection struct {
 	ID          auth.CollectionID `json:"id"`
 	Operation   auth.OperationID  `json:"operation"`
-	Alias       string            `json:"alias"` // lower-case ISO 3166-1 alpha-2
+	Alias       string            `json:"alias"` // lower-case ISO 3166-1 alpha-2, or TrainingAlias
 	Title       string            `json:"title"` // unique in the operation, without "." and ","
 	Description string            `json:"description,omitempty"`
 	Ceiling     stix.Level        `json:"ceiling,omitzero"` // no object above it; none: Red
+	Training    bool              `json:"training,omitzero"` // for partners without an agreement too
 	Created     time.Time         `json:"created"`
 }
+
+// TrainingAlias is the alias of an operation's training collection.
+const TrainingAlias = "training"
 
 // Place says where the collection is.
 func (c Collection) Place() Place { return Place{Operation: c.Operation, Collection: c.ID} }
