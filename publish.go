@@ -109,7 +109,7 @@ func (p *publication) run(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
-	p.report.APIRoot, p.report.DryRun = root.URL, p.dry
+	p.report = publishReport{DryRun: p.dry, APIRoot: root.URL, Collections: []client.Outcome{}, Failures: []client.Failure{}}
 	pub := &client.Publisher{Client: c, Root: root, Failed: p.failed}
 	p.survey(pub, sources)
 	if p.dry {
@@ -320,12 +320,19 @@ func openSources(files []string, stdin io.Reader) (sources []client.Source, done
 		if err != nil {
 			return nil, done, fmt.Errorf("keeping standard input: %w", err)
 		}
-		done = func() { f.Close(); os.Remove(f.Name()) }
-		if _, err := io.Copy(f, stdin); err != nil {
+		_ = os.Remove(f.Name()) // at once, where the system can: nothing is left after a kill
+		done = func() {
+			f.Close()
+			_ = os.Remove(f.Name())
+		}
+		size, err := io.Copy(f, stdin)
+		if err != nil {
 			done()
 			return nil, func() {}, fmt.Errorf("keeping standard input: %w", err)
 		}
-		sources = append(sources, client.Source{Name: "-", Open: func() (io.ReadCloser, error) { return os.Open(f.Name()) }})
+		sources = append(sources, client.Source{Name: "-", Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(io.NewSectionReader(f, 0, size)), nil
+		}})
 	}
 	return sources, done, nil
 }

@@ -76,6 +76,10 @@ func New(a Account, o Options) (*Client, error) {
 	if err := a.check(); err != nil {
 		return nil, err
 	}
+	return newClient(a, o), nil
+}
+
+func newClient(a Account, o Options) *Client {
 	if o.UserAgent == "" {
 		o.UserAgent = "liaison"
 	}
@@ -94,7 +98,7 @@ func New(a Account, o Options) (*Client, error) {
 	if o.Idle == 0 {
 		o.Idle = time.Minute
 	}
-	return &Client{account: a, o: o, http: newHTTP(o)}, nil
+	return &Client{account: a, o: o, http: newHTTP(o)}
 }
 
 // newHTTP gives an HTTP/1.1 client: bulk pages come faster over it than over HTTP/2.

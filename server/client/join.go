@@ -36,10 +36,7 @@ func Join(ctx context.Context, v Invitation, csr []byte, o Options) (Joined, err
 	if err != nil {
 		return Joined{}, err
 	}
-	c, err := New(Account{APIRoot: v.URL, ClientID: "-", ClientSecret: "-"}, o)
-	if err != nil {
-		return Joined{}, fmt.Errorf("%w: its URL cannot be asked", ErrInvitation)
-	}
+	c := newClient(Account{}, o)
 	defer c.Close()
 	resp, err := c.do(ctx, call{method: http.MethodPost, url: v.URL, accept: jsonType, ctype: jsonType, body: body, open: true, once: true})
 	if e, ok := errors.AsType[*Error](err); ok && (e.Status == http.StatusNotFound || e.Status == http.StatusGone) {

@@ -85,6 +85,7 @@ func openStream(w io.Writer, format Format) (*output, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: making a temporary file: %w", ErrOutput, err)
 	}
+	_ = os.Remove(f.Name()) // at once, where the system can: nothing is left after a kill
 	return &output{f: f, w: bufio.NewWriterSize(f, 256<<10), format: format, stream: w}, nil
 }
 
@@ -204,7 +205,7 @@ func (o *output) end() error {
 func (o *output) close() error {
 	err := o.f.Close()
 	if o.stream != nil {
-		err = errors.Join(err, os.Remove(o.f.Name()))
+		_ = os.Remove(o.f.Name()) // it is gone already, except on Windows
 	}
 	return err
 }

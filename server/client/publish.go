@@ -171,8 +171,8 @@ func (p *Publisher) scanAs(src Source, before, after string, visit visitor) erro
 }
 
 // Publish sends the sources to a collection and follows what becomes of them. It may be repeated
-// after any failure: what the server has it does not add twice. On an error the outcome counts what
-// was acknowledged before it.
+// after any failure: what the server has it does not add twice. Objects that cannot be sent at all are
+// left out, Check tells of them. On an error the outcome counts what was acknowledged before it.
 func (p *Publisher) Publish(ctx context.Context, to taxii.Collection, sources []Source) (Outcome, error) {
 	out := Outcome{Collection: Name(to), ID: to.ID}
 	b := newBatch()
