@@ -37,7 +37,7 @@ func (g *gateway) certificates() ([]tls.Certificate, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if list, err = g.authority.ServerCertificates(g.names(), 0); err != nil {
+	if list, err = g.authority.ServerCertificates(g.config.names(), 0); err != nil {
 		return nil, err
 	}
 	return list, certs.WriteServer(g.path(tlsName), list)
@@ -49,7 +49,7 @@ func (g *gateway) current(list []tls.Certificate) bool {
 		if certs.Usable(&c, g.now().Add(renewServer)) != nil {
 			return false
 		}
-		for _, name := range g.names() {
+		for _, name := range g.config.names() {
 			if c.Leaf == nil || c.Leaf.VerifyHostname(name) != nil {
 				return false
 			}
@@ -58,17 +58,21 @@ func (g *gateway) current(list []tls.Certificate) bool {
 	return len(list) > 0
 }
 
-// names are what the gateway's own certificate stands for.
-func (g *gateway) names() []string {
-	names := append([]string{g.url.Hostname()}, g.config.Hosts...)
-	names = append(names, "localhost", "127.0.0.1", "::1")
-	for i, n := range names {
+// names are what the gateway's own certificate stands for: the public URL's host first.
+func (c config) names() []string {
+	var names []string
+	if u, err := publicURL(c.URL); err == nil {
+		names = append(names, u.Hostname())
+	}
+	for _, n := range append(slices.Clone(c.Hosts), "localhost", "127.0.0.1", "::1") {
 		if ip, err := netip.ParseAddr(n); err == nil {
-			names[i] = ip.String()
+			n = ip.String()
+		}
+		if !slices.Contains(names, n) {
+			names = append(names, n)
 		}
 	}
-	slices.Sort(names[1:])
-	return slices.Compact(append(names[:1:1], slices.DeleteFunc(names[1:], func(n string) bool { return n == names[0] })...))
+	return names
 }
 
 // serving is DIR/cache/serving.json: what the last run served, so that an invitation that is made

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,11 @@ roots and the names in client certificates come from it, and it never changes by
 			if _, err := o.config(); err != nil {
 				return &usageError{err}
 			}
-			if err := createGateway(cmd.Context(), w.data, o); err != nil {
+			err := createGateway(cmd.Context(), w.data, o)
+			if errors.Is(err, certs.ErrHost) {
+				return &usageError{err}
+			}
+			if err != nil {
 				return err
 			}
 			return sayMade(w)

@@ -5,10 +5,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/binary"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
@@ -38,7 +40,8 @@ func TestMain(m *testing.M) {
 //	await NAME REGEXP       waits until what NAME writes (standard output and error) matches
 //	signal NAME SIGNAL      sends HUP, TERM, INT or KILL to NAME
 //	stop NAME               sends TERM and wants exit code 0; ! stop wants another
-//	certificate NAME        makes NAME.pem and NAME.key, a certificate for localhost of no authority
+//	certificate NAME        makes NAME.pem and NAME.key, a certificate for localhost of no authority,
+//	                        and NAME.sha256, its fingerprint
 //	newer DIR               makes the store in DIR one of a newer version
 //	ahead DIR DURATION      gives the store in DIR a newest date_added that far ahead of the clock
 //	tamper DIR SEQ          changes line SEQ of the journal in DIR
@@ -231,6 +234,7 @@ func certificateCommand(ts *testscript.TestScript, neg bool, args []string) {
 	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".pem"), chain, 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".key"), secret, 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".sha256"), fmt.Appendf(nil, "%x\n", sha256.Sum256(der)), 0o600))
 }
 
 // edit changes the file of a store that nobody has open. Its drawing is collections/bolt/layout.go.

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -71,7 +72,7 @@ func askAs(t *testing.T, e *env, uid int) (status int, answer string) {
 	defer r.conn.Close()
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		Dial:              func(string, string) (net.Conn, error) { return r.conn, nil },
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return r.conn, nil },
 	}}
 	resp, err := client.Get("http://gateway" + admin.Prefix + "/health")
 	check(t, err)
