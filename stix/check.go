@@ -169,16 +169,18 @@ func (c *checker) versions() bool {
 // members checks the members of the object at against a shape.
 func (c *checker) members(at int, s *shape) bool {
 	nodes := c.o.p.nodes
-	known := uint8(0)
 	if at == 0 {
-		if c.shape = s; !c.strict && c.o.p.memory.trusted == s {
-			known = unchanged
+		c.shape = s
+		if m := &c.o.p.memory; !c.strict && m.trusted == s { // the others passed in the object before
+			for _, i := range m.changed {
+				if r := s.rule(nodes[i].name); r != nil && !c.value(i, r, s) {
+					return false
+				}
+			}
+			return s.whole == nil || s.whole(c, at)
 		}
 	}
 	for i := at + 1; i < int(nodes[at].next); i = int(nodes[i].next) {
-		if nodes[i].flags&known != 0 {
-			continue
-		}
 		if r := s.rule(nodes[i].name); r != nil && !c.value(i, r, s) {
 			return false
 		}

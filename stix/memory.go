@@ -14,14 +14,24 @@ type memory struct {
 	base    int    // where it starts
 	cursor  int    // the node of its member that should come next
 	trusted *shape // what it passed Check with
+
+	// alike: the names so far are those of the object before, in its order. While they are, none of
+	// them can be there twice, and what parser.have says of that object goes for this one.
+	alike   bool
+	changed []int // the nodes of the members that are not unchanged
+	refs    int   // members with references among those that are
 }
 
 // remember makes the object that was read last the object before.
 func (p *parser) remember() {
 	m := &p.memory
 	m.trusted, m.passed = m.passed, nil
+	m.changed, m.refs = m.changed[:0], 0
+	m.alike = m.clean
 	if !m.clean {
 		m.nodes, m.trusted = m.nodes[:0], nil
+		p.have = nameSet{}
+		p.strange = false
 		return
 	}
 	m.nodes, p.nodes = p.nodes, m.nodes
@@ -30,6 +40,29 @@ func (p *parser) remember() {
 
 // forget is for when the buffer moves.
 func (p *parser) forget() { p.memory.clean = false }
+
+// differ is for when the names are no longer those of the object before: those that came so far are
+// taken for themselves.
+func (p *parser) differ() {
+	if !p.memory.alike {
+		return
+	}
+	p.memory.alike = false
+	p.have = nameSet{}
+	p.strange = false
+	for i := 1; i < len(p.nodes); {
+		m := &p.nodes[i]
+		if m.name != 0 {
+			p.have.add(m.name)
+		} else {
+			p.other(p.base+int(m.key), p.base+int(m.kend), m.flags&escapedKey != 0, 0, 1)
+		}
+		if int(m.next) <= i {
+			return // it is cut off
+		}
+		i = int(m.next)
+	}
+}
 
 // again reads the member at i if it is the one of the object before, and with it the members after
 // it that were unchanged there already, as long as they are again. It gives the offset after the
@@ -73,7 +106,7 @@ func (p *parser) copyNodes(end int, moved uint32) bool {
 	if at+end-m.cursor > maxValues {
 		return false
 	}
-	for k := m.cursor; k < end; k = int(m.nodes[k].next) {
+	for k := m.cursor; k < end && !m.alike; k = int(m.nodes[k].next) {
 		if n := m.nodes[k].name; n == 0 || p.have.has(n) {
 			return false
 		}
@@ -92,8 +125,11 @@ func (p *parser) copyNodes(end int, moved uint32) bool {
 		}
 		if k == top {
 			c.flags |= unchanged
-			p.have.add(c.name)
+			m.refs += int(c.flags / holdsRef & 1)
 			p.at[c.name] = uint32(k) + later
+			if !m.alike {
+				p.have.add(c.name)
+			}
 			top = int(old.next)
 		}
 	}
@@ -102,22 +138,19 @@ func (p *parser) copyNodes(end int, moved uint32) bool {
 }
 
 // sameName reads the name at start if it is that of the member that should come next, and gives the
-// offset of its closing quotation mark.
-func (p *parser) sameName(start int) (end int, n name) {
+// offset of its closing quotation mark and its node there; else 0 and nil.
+func (p *parser) sameName(start int) (end int, old *node) {
 	m := &p.memory
 	if m.cursor >= len(m.nodes) {
-		return 0, 0
+		return 0, nil
 	}
-	old := &m.nodes[m.cursor]
+	old = &m.nodes[m.cursor]
 	size := int(old.kend - old.key)
-	if old.name == 0 || old.flags&escapedKey != 0 || start+size >= p.n {
-		return 0, 0
-	}
 	from := m.base + int(old.key)
-	if string(p.b[start:start+size+1]) != string(p.b[from:from+size+1]) {
-		return 0, 0
+	if start+size >= p.n || string(p.b[start:start+size+1]) != string(p.b[from:from+size+1]) {
+		return 0, nil
 	}
-	return start + size, old.name
+	return start + size, old
 }
 
 // catchUp moves the cursor behind the member n of the object before, when it is near.

@@ -37,7 +37,9 @@ type Object struct {
 	scratch []byte // text of strings with escapes
 	checker checker
 	facts   factSet
-	decoded factSet // those with text in scratch, which the next object overwrites
+
+	decoded    bool // a list's text is in scratch, which the next object overwrites
+	refMembers int  // top-level members with references
 
 	properties map[string]string // names of properties that STIX does not define, to be used again
 }
@@ -104,17 +106,18 @@ func (o *Object) read(p *parser, base, end int) {
 	o.p = p
 	o.Raw = nil
 	o.DefinitionType, o.DefinitionLevel = nil, Unmarked
-	o.Refs, o.scratch = o.Refs[:0], o.scratch[:0]
 	if end > base {
 		o.Raw = p.b[base:end:end]
 	}
 	if len(p.nodes) == 0 || p.nodes[0].kind != kObject {
 		o.kind = nil
 		o.empty(o.facts)
-		o.facts = 0
+		o.facts, o.Refs, o.refMembers = 0, o.Refs[:0], 0
 		return
 	}
-	o.readNodes()
+	if !o.readChanges() {
+		o.readNodes()
+	}
 	if o.kind == nil || o.kind.name != string(o.Type) {
 		o.kind = shapeOf(o.Type)
 	}
@@ -124,50 +127,76 @@ func (o *Object) read(p *parser, base, end int) {
 	}
 }
 
-// readNodes takes the facts from the nodes in one pass. A fact of a member that is unchanged from the
-// object before stands already: that object's bytes are still in the buffer. The others that the
-// object before had are emptied.
+// readNodes takes the facts from the nodes in one pass.
 //
 // References are the properties at any depth that end in _ref or _refs: "MUST end in _ref (or _refs
 // for a list)" is how STIX 2.1 section 2.9 and appendix B tell them from other text.
 func (o *Object) readNodes() {
 	nodes := o.p.nodes
-	before, now, again := o.facts, factSet(0), o.decoded
-	o.decoded = 0
-	top, nextTop := 0, 1
-	for i := 1; i < len(nodes); i++ {
+	o.empty(o.facts)
+	o.facts, o.decoded, o.refMembers = 0, false, 0
+	o.Refs, o.scratch = o.Refs[:0], o.scratch[:0]
+	for i := 1; i < len(nodes); {
 		m := &nodes[i]
-		what := factOf[m.name]
-		if i != nextTop {
-			if m.kend != 0 && (what == aRef || m.name == 0 && refName(o.key(m))) {
-				o.readRef(&nodes[top], m, i)
-			}
-			continue
-		}
-		top, nextTop = i, int(m.next)
-		if what == aRef || m.name == 0 && refName(o.key(m)) {
-			o.readRef(m, m, i)
-		}
-		bit := factBit[m.name]
-		if bit == 0 {
-			continue
-		}
-		if m.flags&unchanged != 0 && before&^again&bit != 0 {
-			now |= bit
-			i = max(i, nextTop-1)
-		} else if m.end >= m.start && o.p.at[m.name] == uint32(i) && now&bit == 0 {
-			now |= bit
-			used := len(o.scratch)
+		next := max(int(m.next), i+1)
+		if bit := factBit[m.name]; bit != 0 && m.end >= m.start && o.p.at[m.name] == uint32(i) && o.facts&bit == 0 {
+			o.facts |= bit
 			o.readFact(m, i)
-			if len(o.scratch) != used {
-				o.decoded |= bit
+		}
+		m.flags &^= holdsRef
+		if o.readRefs(i, next) {
+			m.flags |= holdsRef
+			o.refMembers++
+		}
+		if m.next == 0 {
+			break // the rest of it is not there
+		}
+		i = next
+	}
+}
+
+// readChanges is readNodes for an object with the same names as the one before, whose facts stand
+// still, and whose bytes are still in the buffer: it reads the members that changed. It gives false
+// when that is not all there is to do.
+func (o *Object) readChanges() bool {
+	m := &o.p.memory
+	if !m.alike || o.decoded || m.refs != o.refMembers {
+		return false
+	}
+	for _, i := range m.changed {
+		for k := i; k < int(o.p.nodes[i].next); k++ {
+			if o.isRef(&o.p.nodes[k]) {
+				return false
 			}
 		}
 	}
-	o.facts = now
-	if stale := before &^ now; stale != 0 {
-		o.empty(stale)
+	o.scratch = o.scratch[:0]
+	for _, i := range m.changed {
+		if n := &o.p.nodes[i]; factBit[n.name] != 0 {
+			o.readFact(n, i)
+		}
 	}
+	return true
+}
+
+// isRef reports a member that is a reference or a list of them by its name. Markings are none here.
+func (o *Object) isRef(m *node) bool {
+	if m.name != 0 {
+		return nameIsRef[m.name]
+	}
+	return m.kend != 0 && refName(o.key(m))
+}
+
+// nameIsRef tells the references among the names that STIX defines.
+var nameIsRef = func() (is [nameCount]bool) {
+	for n, text := range names {
+		is[n] = refName([]byte(text)) && name(n) != nObjectMarkingRefs && name(n) != nMarkingRef
+	}
+	return is
+}()
+
+func refName(text []byte) bool {
+	return bytes.HasSuffix(text, []byte("_ref")) || bytes.HasSuffix(text, []byte("_refs"))
 }
 
 // readFact takes the fact of a top-level property.
@@ -211,22 +240,6 @@ func (o *Object) readFact(m *node, at int) {
 		o.empty(factBit[m.name])
 	}
 }
-
-// what a name is to readNodes.
-const (
-	noRef = iota
-	aRef
-)
-
-// factOf tells the names of references. Markings are no references here.
-var factOf = func() (what [nameCount]uint8) {
-	for n, text := range names {
-		if refName([]byte(text)) && name(n) != nObjectMarkingRefs && name(n) != nMarkingRef {
-			what[n] = aRef
-		}
-	}
-	return what
-}()
 
 // A factSet says which facts an Object holds.
 type factSet uint16
@@ -349,6 +362,7 @@ func (o *Object) readMarkings(at int) {
 	for c := at + 1; c < int(nodes[at].next) && c < len(nodes); c = int(nodes[c].next) {
 		if nodes[c].kind == kString {
 			o.Markings = append(o.Markings, o.text(&nodes[c]))
+			o.decoded = o.decoded || nodes[c].flags&escapedValue != 0
 		}
 	}
 }
@@ -360,23 +374,32 @@ func (o *Object) readGranular(at int) {
 	for c := at + 1; c < int(nodes[at].next); c++ {
 		if m := &nodes[c]; m.name == nMarkingRef && m.kind == kString {
 			o.GranularMarkings = append(o.GranularMarkings, o.text(m))
+			o.decoded = o.decoded || m.flags&escapedValue != 0
 		}
 	}
 }
 
-// readRef takes the reference, or the list of them, at i.
-func (o *Object) readRef(top, m *node, i int) {
+// readRefs takes the references of the top-level member at i, whose nodes end at next, and reports
+// whether there are any.
+func (o *Object) readRefs(i, next int) bool {
 	nodes := o.p.nodes
-	switch m.kind {
-	case kString:
-		o.addRef(top, m)
-	case kList:
-		for c := i + 1; c < int(m.next) && c < len(nodes); c = int(nodes[c].next) {
-			if nodes[c].kind == kString {
-				o.addRef(top, &nodes[c])
+	found := len(o.Refs)
+	for k := i; k < next && k < len(nodes); k++ {
+		m := &nodes[k]
+		if !o.isRef(m) {
+			continue
+		}
+		if m.kind == kString {
+			o.addRef(&nodes[i], m)
+		} else if m.kind == kList {
+			for c := k + 1; c < int(m.next) && c < len(nodes); c = int(nodes[c].next) {
+				if nodes[c].kind == kString {
+					o.addRef(&nodes[i], &nodes[c])
+				}
 			}
 		}
 	}
+	return len(o.Refs) > found
 }
 
 // addRef adds a reference; the objects inside an observed-data of STIX 2.0 refer to each other by
@@ -386,6 +409,7 @@ func (o *Object) addRef(top, m *node) {
 	const tail = uuidLength + 2
 	if n := len(id); n > tail && id[n-tail] == '-' && id[n-tail+1] == '-' || bytes.Contains(id, []byte("--")) {
 		o.Refs = append(o.Refs, Ref{Property: o.property(top), ID: id})
+		o.decoded = o.decoded || m.flags&escapedValue != 0
 	}
 }
 
@@ -405,10 +429,6 @@ func (o *Object) property(m *node) string {
 	s := string(text)
 	o.properties[s] = s
 	return s
-}
-
-func refName(text []byte) bool {
-	return bytes.HasSuffix(text, []byte("_ref")) || bytes.HasSuffix(text, []byte("_refs"))
 }
 
 // keep copies the facts out of the buffer, which is about to be read over.

@@ -26,6 +26,7 @@ const (
 	escapedValue = 1 << iota // the value is a string with a reverse solidus in it
 	escapedKey               // so is the member's name
 	unchanged                // the member stands in the object before with the same bytes
+	holdsRef                 // the member holds references
 )
 
 // A node is one JSON value of an object that was scanned. The nodes of an object lie in one slice in
@@ -101,17 +102,19 @@ func (p *parser) parse(b []byte, i, n int) int {
 	p.b, p.base, p.n = b, i, n
 	p.nodes = p.nodes[:0]
 	p.others = p.others[:0]
-	p.have = nameSet{}
-	p.strange = false
 	p.fault = noFault
 	p.large.reset()
 	if b[i] != '{' {
+		p.differ()
 		j := p.value(i, 0)
 		p.blame(faultKind, i)
 		return j
 	}
 	p.nodes = append(p.nodes, node{kind: kObject})
 	j := p.object(i+1, 1)
+	if j < 0 || p.memory.cursor != len(p.memory.nodes) {
+		p.differ()
+	}
 	if j >= 0 {
 		p.nodes[0].end, p.nodes[0].next = uint32(j-i), uint32(len(p.nodes))
 		if p.strange && p.fault == noFault {
@@ -220,35 +223,10 @@ func (p *parser) object(i, depth int) int {
 func (p *parser) member(i int, names *nameSet, first, depth int) int {
 	b := p.b
 	start := i + 1
-	end, known := 0, name(0)
-	if depth == 1 {
-		end, known = p.sameName(start)
+	end, known, flags := p.name(start, names, first, depth)
+	if end < 0 {
+		return -1
 	}
-	var flags uint8
-	if known == 0 {
-		if end, flags = p.text(b, start); end < 0 {
-			return -1
-		}
-		if flags == 0 {
-			known = lookup(b, start, end)
-		} else {
-			flags = escapedKey
-			known = p.lookupEscaped(start, end)
-		}
-	}
-	switch {
-	case known == 0:
-		p.other(start, end, flags != 0, first, depth)
-	case names.has(known):
-		p.blame(faultDuplicate, start)
-	default:
-		names.add(known)
-		if depth == 1 {
-			p.at[known] = uint32(len(p.nodes))
-			p.catchUp(known)
-		}
-	}
-
 	i = end + 1
 	for b[i] != ':' {
 		if !space(b[i]) {
@@ -277,6 +255,43 @@ func (p *parser) member(i int, names *nameSet, first, depth int) int {
 	m.start, m.end, m.kind, m.flags = uint32(start-p.base), uint32(end-p.base), kString, flags|escaped
 	m.next = uint32(at + 1)
 	return end + 1
+}
+
+// name reads a member's name and makes sure that its object does not have it already.
+func (p *parser) name(start int, names *nameSet, first, depth int) (end int, known name, flags uint8) {
+	if depth == 1 {
+		p.memory.changed = append(p.memory.changed, len(p.nodes))
+		if p.memory.alike {
+			if end, old := p.sameName(start); old != nil {
+				p.at[old.name] = uint32(len(p.nodes))
+				p.memory.cursor = int(old.next)
+				return end, old.name, old.flags & escapedKey
+			}
+			p.differ()
+		}
+	}
+	if end, flags = p.text(p.b, start); end < 0 {
+		return -1, 0, 0
+	}
+	if flags == 0 {
+		known = lookup(p.b, start, end)
+	} else {
+		flags = escapedKey
+		known = p.lookupEscaped(start, end)
+	}
+	switch {
+	case known == 0:
+		p.other(start, end, flags != 0, first, depth)
+	case names.has(known):
+		p.blame(faultDuplicate, start)
+	default:
+		names.add(known)
+		if depth == 1 {
+			p.at[known] = uint32(len(p.nodes))
+			p.catchUp(known)
+		}
+	}
+	return end, known, flags
 }
 
 // list reads the values after the opening bracket at i-1.
