@@ -78,7 +78,7 @@ func (r *running) secret(t *testing.T) (secret string) {
 func (r *running) https() *http.Client {
 	pool := x509.NewCertPool()
 	pool.AddCert(r.authority.Root())
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ExpectContinueTimeout: patience}}
 }
 
 const envelope = `{"objects":[{"type":"identity","spec_version":"2.1","id":"identity--6f0b2a52-6c0a-4d0e-8a5e-3a1f0d1c2b3a",` +
@@ -98,6 +98,7 @@ func TestStop(t *testing.T) {
 	req.Header.Set("Authorization", "Bearer "+secret)
 	req.Header.Set("Content-Type", "application/taxii+json;version=2.1")
 	req.Header.Set("Accept", "application/taxii+json;version=2.1")
+	req.Header.Set("Expect", "100-continue") // so that the body begins when the gateway reads it
 	type answer struct {
 		status int
 		err    error

@@ -73,7 +73,7 @@ func TestScript(t *testing.T) {
 }
 
 // patience is how long a script waits for what ought to happen soon.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // processes are the gateways of one script.
 type processes struct {
