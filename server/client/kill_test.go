@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -123,8 +124,11 @@ func TestKillPull(t *testing.T) {
 			out := filepath.Join(t.TempDir(), name)
 			dir := d.directory(t)
 			v := &victim{}
-			killed := 0
-			d.hook = func(n int, w http.ResponseWriter, r *http.Request) bool {
+			var killed atomic.Int32
+			d.intercept(func(n int, w http.ResponseWriter, r *http.Request) bool {
+				if killed.Load() > 20 {
+					return false
+				}
 				switch n % 4 {
 				case 0:
 					v.kill()
@@ -143,9 +147,9 @@ func TestKillPull(t *testing.T) {
 				default:
 					return false
 				}
-				killed++
+				killed.Add(1)
 				return true
-			}
+			})
 			for n := 0; ; n++ {
 				err := v.run(t, "pull", dir, out)
 				if err == nil {
@@ -154,12 +158,9 @@ func TestKillPull(t *testing.T) {
 				if n > 100 || !strings.Contains(err.Error(), "killed") {
 					t.Fatal(err)
 				}
-				if n > 20 {
-					d.hook = nil
-				}
 			}
-			if killed < 10 {
-				t.Errorf("killed only %d times", killed)
+			if killed.Load() < 10 {
+				t.Errorf("killed only %d times", killed.Load())
 			}
 			data := read(t, out)
 			if name == "out.json" {
@@ -197,20 +198,20 @@ func TestKillPublish(t *testing.T) {
 	}
 	dir := d.directory(t)
 	v := &victim{}
-	next := 1 // the request of a run at which it is killed
-	var at int
-	d.hook = func(_ int, w http.ResponseWriter, r *http.Request) bool {
-		if at++; at != next {
+	var next, at atomic.Int32 // the request of a run at which it is killed, and the one it is at
+	next.Store(1)
+	d.intercept(func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		if at.Add(1) != next.Load() {
 			return false
 		}
-		if next%2 == 0 {
+		if next.Load()%2 == 0 {
 			d.add(lost{}, r)
 		}
 		v.kill()
 		return true
-	}
+	})
 	for n := 0; ; n++ {
-		at = 0
+		at.Store(0)
 		err := v.run(t, "publish", dir, file)
 		if err == nil {
 			break
@@ -218,10 +219,10 @@ func TestKillPublish(t *testing.T) {
 		if n > 100 || !strings.Contains(err.Error(), "killed") {
 			t.Fatal(err)
 		}
-		next++
+		next.Add(1)
 	}
-	if next < 5 {
-		t.Errorf("killed only at %d requests", next)
+	if next.Load() < 5 {
+		t.Errorf("killed only at %d requests", next.Load())
 	}
 	if diff := cmp.Diff(want, d.raw(vn)); diff != "" {
 		t.Errorf("stored objects (-want +got):\n%s", diff)
