@@ -68,6 +68,7 @@ var checkCases = []struct {
 	{`{"type":"identity","spec_version":"2.1","id":"identity--` + someUUID + `","created":"2024-01-01T00:00:00Z","name":"x"}`, 1, ""},
 	{`{"type":"identity","spec_version":"2.1","id":"identity--` + someUUID + `","created":"2024-01-01T00:00:00.1Z","modified":"2024-01-01T00:00:00Z","name":"x"}`, 1, "/modified"},
 	{`{"type":"identity","spec_version":"2.1","id":"identity--` + someUUID + `","created":"2024-15-01T00:00:00Z","modified":"2024-01-01T00:00:00Z","name":"x"}`, 1, "/created"},
+	{`{"type":"identity","spec_version":"2.1","id":"identity--` + someUUID + `","created":"","modified":"2024-01-01T00:00:00Z","name":"x"}`, 1, "/created"},
 	{sdo("x-thing", `"whatever":1`), 0, "-"},
 	{`{"type":"x-thing","spec_version":"2.1","id":"x-thing--` + someUUID + `","created":"2024-01-01T00:00:00Z"}`, 1, ""},
 	{`{"type":"x-thing","spec_version":"2.1","id":"x-thing--` + someUUID + `","extensions":{"extension-definition--` + otherUUID + `":{"extension_type":"new-sco"}}}`, 0, "-"},

@@ -155,7 +155,7 @@ type stampMemo struct {
 // instant is parseInstant with a memory.
 func (p *parser) instant(t []byte) (Instant, string) {
 	m := &p.stamp
-	if len(t) == m.n && string(t) == string(m.text[:m.n]) {
+	if m.n > 0 && string(t) == string(m.text[:m.n]) {
 		return m.at, ""
 	}
 	at, rule := parseInstant(t)
