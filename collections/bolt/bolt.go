@@ -316,7 +316,7 @@ func (s *Store) Rows(ctx context.Context) iter.Seq2[auth.Record, error] {
 // Backup writes a copy of the database. It holds one read transaction while w takes it, during which
 // no page that was freed is used again.
 func (s *Store) Backup(ctx context.Context, w io.Writer) error {
-	if err := s.Sweep(ctx, time.Time{}); err != nil { // drains what was served
+	if err := s.do(&request{ctx: ctx, plan: func(*batch) error { return nil }}); err != nil { // drains what was served
 		return fmt.Errorf("backing up: %w", err)
 	}
 	s.copying.RLock()

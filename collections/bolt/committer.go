@@ -157,6 +157,9 @@ func answer(group []*request) {
 
 // transact plans and writes a group. id is the transaction's when it failed while it was written.
 func (s *Store) transact(group []*request, last bool) (b *batch, id int, err error) {
+	if s.db == nil { // stopping while it could not be opened again
+		return nil, 0, errClosed()
+	}
 	tx, err := s.db.Begin(true)
 	if err != nil {
 		return nil, 0, err

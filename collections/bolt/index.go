@@ -180,12 +180,12 @@ func (o *opened) present(store string, id stix.ID, each func(entry, *version)) e
 		if err != nil {
 			return err
 		}
-		o, err := s.versionAt(keyAdded(k[8:]))
+		found, err := s.versionAt(keyAdded(k[8:]))
 		if err != nil {
 			return err
 		}
-		if o.ID == id {
-			each(e, o)
+		if found.ID == id {
+			each(e, found)
 		}
 	}
 	return nil

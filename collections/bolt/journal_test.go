@@ -3,7 +3,6 @@ package bolt_test
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,8 +16,6 @@ import (
 	"liaison/collections"
 	"liaison/collections/bolt"
 )
-
-func isEOF(err error) bool { return errors.Is(err, io.EOF) }
 
 func read(n int) auth.Line {
 	return auth.NewLine(time.Unix(int64(n), 0), "hanoi_1", "read.objects", map[string]int{"n": n})

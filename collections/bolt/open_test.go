@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -175,5 +178,45 @@ func TestPlanOutlivesChanges(t *testing.T) {
 	want := "[" + string(item(0, 1).Raw) + "," + string(item(2, 1).Raw) + "," + string(item(3, 1).Raw) + "]"
 	if got := string(body(t, p)); got != want {
 		t.Errorf("page is %s, want %s", got, want)
+	}
+}
+
+// TestBackup: a copy takes nothing from the store that it is of, and holds what was served before it.
+func TestBackup(t *testing.T) {
+	t.Parallel()
+	o := options(t, time.Now)
+	s := open(t, o)
+	defer s.Close()
+	st, err := s.Publish(t.Context(), publication(1, north, items(0, 5, 1, vn)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Served(t.Context(), read(7)); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	c := o
+	c.Path, c.Spool, c.Create = filepath.Join(dir, "store.db"), filepath.Join(dir, "journal.spool"), false
+	f, err := os.Create(c.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Backup(t.Context(), f), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	twin := open(t, c)
+	defer twin.Close()
+	for name, s := range map[string]*bolt.Store{"store": s, "copy": twin} {
+		if _, err := s.Status(t.Context(), secure, north, st.ID); err != nil {
+			t.Errorf("the %s's status: %v", name, err)
+		}
+		if !slices.Contains(kindsOf(t, s), `read.objects {"n":7}`) {
+			t.Errorf("the %s's journal lacks the read", name)
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Backup(gone, io.Discard); !errors.Is(err, context.Canceled) {
+		t.Errorf("a copy that nobody waits for: %v", err)
 	}
 }

@@ -45,11 +45,15 @@ func (s *shelf) plan(store string, v auth.View, q collections.Query, sized bool)
 		return p, nil
 	case q.IDs != nil:
 		return p, p.byID(store, v, q)
-	case ok && q.Specs == nil && len(q.Versions.At) == 0:
+	case ok && (q.Specs == nil || latestAlone(q.Specs)) && len(q.Versions.At) == 0:
 		return p, p.byTracks(e, q)
 	}
 	return p, p.byFacts(store, v, q)
 }
+
+// latestAlone reports whether only the latest spec version that there is is asked for: the tracks then
+// answer but for the objects that are in them with an older one.
+func latestAlone(specs []string) bool { return len(specs) == 1 && specs[0] == "2.1" }
 
 // kindsOf gives the tracks that a choice of versions needs.
 func kindsOf(v collections.Versions) []kind {
@@ -77,12 +81,18 @@ func (p *plan) byTracks(e eye, q collections.Query) error {
 		}
 		from = key + 1
 		set = p.keep(set)
-		if straddles { // the first one may begin before the position
+		if straddles || q.Specs != nil {
 			_, f, ok, err := p.shelf.factsAt(key)
 			if err != nil || !ok {
 				return orDamaged(err)
 			}
-			if set = set.from(f.after(q.After)); len(set) == 0 {
+			if straddles { // the first one may begin before the position
+				set = set.from(f.after(q.After))
+			}
+			if q.Specs != nil {
+				set = f.latest(set)
+			}
+			if len(set) == 0 {
 				continue
 			}
 		}
@@ -90,6 +100,16 @@ func (p *plan) byTracks(e eye, q collections.Query) error {
 			return orNil(err, p.end)
 		}
 	}
+}
+
+// latest keeps of a set the objects of the latest spec version.
+func (f *facts) latest(set bitmap) bitmap {
+	for i := range min(len(set)<<3, f.n) {
+		if set.has(i) && f.row(i)[41]&flagSpec20 != 0 {
+			set = set.clear(i)
+		}
+	}
+	return set
 }
 
 func orDamaged(err error) error {

@@ -24,7 +24,7 @@ type shelf struct {
 	last    *facts
 }
 
-// shelf opens a collection for reading.
+// openShelf opens a collection for reading.
 func openShelf(tx *bbolt.Tx, at collections.Place) (*shelf, error) {
 	s := &shelf{}
 	op := tx.Bucket(operationName(at.Operation))

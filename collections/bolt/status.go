@@ -50,7 +50,7 @@ func (b *batch) putStatuses() error {
 		if err := statuses.Put([]byte(s.ID), mustJSON(s)); err != nil {
 			return err
 		}
-		k := append(addedKey(collections.AddedAt(s.Received)), s.ID...)
+		k := append(expiryKey(s.Received), s.ID...)
 		if err := expiry.Put(k, nil); err != nil {
 			return err
 		}
@@ -66,17 +66,19 @@ func (b *batch) putStatuses() error {
 	return nil
 }
 
+// expiryKey orders statuses by when they were received.
+func expiryKey(received time.Time) []byte { return addedKey(max(0, collections.AddedAt(received))) }
+
 // sweepAtOnce bounds the statuses that one transaction drops.
 const sweepAtOnce = 10_000
 
 // sweep plans to drop the statuses that have lived long enough.
-func (b *batch) sweep(now time.Time) error {
-	before := addedKey(collections.AddedAt(now.Add(-collections.StatusLife)))
+func (b *batch) sweep(now time.Time) {
+	before := expiryKey(now.Add(-collections.StatusLife))
 	c := b.tx.Bucket([]byte(bucketExpiry)).Cursor()
 	for k, _ := c.First(); k != nil && len(b.expired) < sweepAtOnce && string(k[:8]) < string(before); k, _ = c.Next() {
 		b.expired = append(b.expired, slices.Clone(k))
 	}
-	return nil
 }
 
 // Status gives a status to its publisher.

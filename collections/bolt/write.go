@@ -89,7 +89,10 @@ func (s *Store) Raise(ctx context.Context, floor collections.Added, l auth.Line)
 
 // Sweep implements collections.Store.
 func (s *Store) Sweep(ctx context.Context, now time.Time) error {
-	return s.do(&request{ctx: ctx, plan: func(b *batch) error { return b.sweep(now) }})
+	return s.do(&request{ctx: ctx, plan: func(b *batch) error {
+		b.sweep(now)
+		return nil
+	}})
 }
 
 // Served implements collections.Store. After a crash of the machine the lines of the last 50 ms may be

@@ -13,10 +13,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
-	"liaison/auth"
 	"liaison/collections"
 	"liaison/collections/bolt"
-	"liaison/stix"
 )
 
 // shelter gives a directory with a new, closed store and the key that a child needs.
@@ -134,58 +132,6 @@ func (a *acknowledged) check(t *testing.T, s *bolt.Store) {
 		if served[n] != 1 {
 			t.Errorf("read %d is in the journal %d times", n, served[n])
 		}
-	}
-}
-
-// everything reads a collection whole, and checks that date_added ascends and that objects are whole.
-func everything(t *testing.T, s *bolt.Store, c auth.CollectionID) map[stix.ID]string {
-	t.Helper()
-	all := map[stix.ID]string{}
-	q := collections.Query{Limit: collections.MaxLimit, Versions: collections.Versions{All: true}}
-	v := auth.View{Partner: north, Own: true}
-	for more := true; more; {
-		p, err := s.Objects(t.Context(), v, at(c), q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		facts, _, err := s.Facts(t.Context(), v, at(c), collections.Query{After: q.After, Limit: p.Count + 1, Versions: q.Versions})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var raws []json.RawMessage
-		if err := json.Unmarshal(body(t, p), &raws); err != nil {
-			t.Fatal(err)
-		}
-		if len(raws) != p.Count || len(facts) < p.Count {
-			t.Fatalf("page of %d has %d objects and %d facts", p.Count, len(raws), len(facts))
-		}
-		for i, raw := range raws {
-			if facts[i].Added <= q.After {
-				t.Errorf("date_added %s after %s", facts[i].Added, q.After)
-			}
-			if _, twice := all[facts[i].ID]; twice {
-				t.Errorf("%s is there twice", facts[i].ID)
-			}
-			q.After, all[facts[i].ID] = facts[i].Added, string(raw)
-		}
-		more = p.More
-	}
-	return all
-}
-
-// body gives a page as a JSON array.
-func body(t *testing.T, p collections.Page) []byte {
-	t.Helper()
-	var runs [][]byte
-	for {
-		run, err := p.Next(nil)
-		if err != nil {
-			if !isEOF(err) {
-				t.Fatal(err)
-			}
-			return append(append([]byte("["), bytes.Join(runs, []byte(","))...), ']')
-		}
-		runs = append(runs, run)
 	}
 }
 
