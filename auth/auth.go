@@ -88,6 +88,7 @@ type Certificate struct {
 	Fingerprint string    `json:"fingerprint"` // lower-case hex SHA-256 of the DER
 	NotAfter    time.Time `json:"not_after"`
 	Revoked     time.Time `json:"revoked,omitzero"`
+	Superseded  time.Time `json:"superseded,omitzero"` // it was renewed, and opens nothing from then on
 }
 
 // Client is one credential holder of a partner. At most two live secrets.
@@ -98,6 +99,7 @@ type Client struct {
 	Revoked      time.Time     `json:"revoked,omitzero"`
 	Secrets      []Secret      `json:"secrets,omitempty"`
 	Certificates []Certificate `json:"certificates,omitempty"`
+	Keys         []PublicKey   `json:"keys,omitempty"` // by which it signs assertions
 	Created      time.Time     `json:"created"`
 }
 
@@ -133,6 +135,7 @@ type Method string
 const (
 	BySecret      Method = "secret"
 	ByToken       Method = "token"
+	ByAssertion   Method = "assertion" // at the token endpoint
 	ByCertificate Method = "certificate"
 	ByPeer        Method = "peer" // the operator on the machine, by peer credentials
 )
@@ -146,6 +149,7 @@ type Principal struct {
 	Clearance    stix.Level
 	Default      stix.Level // the partner's default marking
 	Method       Method
+	Credential   string // BySecret, ByAssertion: id of the secret or the key
 	Certificate  string // fingerprint of the certificate on the connection, "" for none
 	PartnerEpoch uint64
 	ClientEpoch  uint64

@@ -3,7 +3,6 @@ package auth
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"liaison/stix"
@@ -352,8 +351,7 @@ func (t *Tables) clientsOf(p PartnerID) []Client {
 	var out []Client
 	for n := range t.Partners[p].Clients {
 		if c, ok := t.Clients[clientID(p, n+1)]; ok {
-			c.Secrets, c.Certificates = slices.Clone(c.Secrets), slices.Clone(c.Certificates)
-			out = append(out, c)
+			out = append(out, c.own())
 		}
 	}
 	return out

@@ -26,18 +26,21 @@ const (
 type desk struct {
 	t     testing.TB
 	vault *auth.Vault
-	now   time.Time
-	t0    *auth.Tables
-	rows  map[[2]string][]byte
-	lines []auth.Line
+
+	vaultDir string
+	now      time.Time
+	t0       *auth.Tables
+	rows     map[[2]string][]byte
+	lines    []auth.Line
 }
 
 func newDesk(t testing.TB) *desk {
-	v, err := auth.CreateVault(t.TempDir())
+	dir := t.TempDir()
+	v, err := auth.CreateVault(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &desk{t: t, vault: v, now: morning, t0: auth.NewTables(), rows: map[[2]string][]byte{}}
+	return &desk{t: t, vault: v, vaultDir: dir, now: morning, t0: auth.NewTables(), rows: map[[2]string][]byte{}}
 }
 
 func (d *desk) try(c auth.Change) error {

@@ -15,6 +15,7 @@ const (
 	MaxSecrets      = 2                  // live at the same time
 	MaxCertificates = 16                 // neither expired nor revoked
 	MaxOverlap      = 7 * 24 * time.Hour // for which a rotated secret may live on
+	RenewOverlap    = 7 * 24 * time.Hour // for which a renewed certificate lives on
 )
 
 // The changes to clients.
@@ -28,6 +29,13 @@ type (
 	}
 	AddCertificate struct {
 		Client      ClientID
+		Certificate Certificate
+	}
+	// RenewCertificate adds a certificate in the place of the one with the serial number Old, which
+	// lives on for RenewOverlap.
+	RenewCertificate struct {
+		Client      ClientID
+		Old         string
 		Certificate Certificate
 	}
 	RevokeClient struct{ ID ClientID } // all of its credentials, for good
@@ -49,6 +57,7 @@ type ofClient struct {
 	Client       ClientID         `json:"client"`
 	Secrets      []string         `json:"secrets,omitempty"`      // ids of secrets that are gone
 	Certificates []string         `json:"certificates,omitempty"` // serials that are revoked
+	Keys         []string         `json:"keys,omitempty"`         // ids of keys that are gone
 	Epoch        *changed[uint64] `json:"epoch,omitempty"`
 }
 
@@ -94,26 +103,15 @@ func (c AddSecret) Apply(t *Tables, now time.Time) (Effect, error) {
 	return Effect{[]Record{t.putClient(k)}, "client.rotate", what}, nil
 }
 
-// Apply adds the certificate. Rows of certificates that have expired go: nothing can come of them.
+// Apply adds the certificate.
 func (c AddCertificate) Apply(t *Tables, now time.Time) (Effect, error) {
 	k, err := t.liveClient(c.Client)
 	if err != nil {
 		return Effect{}, err
 	}
-	if err := t.newCertificate(c.Certificate, now); err != nil {
+	if err := t.addCertificate(&k, c.Certificate, now); err != nil {
 		return Effect{}, err
 	}
-	k.Certificates = slices.DeleteFunc(k.Certificates, func(s Certificate) bool { return !now.Before(s.NotAfter) })
-	live := 0
-	for _, s := range k.Certificates {
-		if s.Revoked.IsZero() {
-			live++
-		}
-	}
-	if live >= MaxCertificates {
-		return Effect{}, fmt.Errorf("%w: client %q has %d certificates already: revoke one first", ErrConflict, k.ID, live)
-	}
-	k.Certificates = append(k.Certificates, c.Certificate)
 	return Effect{[]Record{t.putClient(k)}, "certificate.add", struct {
 		Partner     PartnerID `json:"partner"`
 		Client      ClientID  `json:"client"`
@@ -121,6 +119,55 @@ func (c AddCertificate) Apply(t *Tables, now time.Time) (Effect, error) {
 		Fingerprint string    `json:"fingerprint"`
 		NotAfter    string    `json:"not_after"`
 	}{k.Partner, k.ID, c.Certificate.Serial, c.Certificate.Fingerprint, c.Certificate.NotAfter.UTC().Format(stampLayout)}}, nil
+}
+
+// addCertificate gives the client another certificate. Rows of certificates that have expired go:
+// nothing can come of them.
+func (t *Tables) addCertificate(k *Client, c Certificate, now time.Time) error {
+	if err := t.newCertificate(c, now); err != nil {
+		return err
+	}
+	k.Certificates = slices.DeleteFunc(k.Certificates, func(s Certificate) bool { return !now.Before(s.NotAfter) })
+	live := 0
+	for _, s := range k.Certificates {
+		if !s.gone(now) {
+			live++
+		}
+	}
+	if live >= MaxCertificates {
+		return fmt.Errorf("%w: client %q has %d certificates already: revoke one first", ErrConflict, k.ID, live)
+	}
+	k.Certificates = append(k.Certificates, c)
+	return nil
+}
+
+// Apply renews the certificate.
+func (c RenewCertificate) Apply(t *Tables, now time.Time) (Effect, error) {
+	k, err := t.liveClient(c.Client)
+	if err != nil {
+		return Effect{}, err
+	}
+	i := slices.IndexFunc(k.Certificates, func(s Certificate) bool { return s.Serial == c.Old })
+	if i < 0 || k.Certificates[i].gone(now) || !now.Before(k.Certificates[i].NotAfter) {
+		return Effect{}, fmt.Errorf("%w: certificate %.40q of client %q does not hold any more: ask the operator for an invitation", ErrConflict, c.Old, k.ID)
+	}
+	if end := micro(now.Add(RenewOverlap)); k.Certificates[i].Superseded.IsZero() {
+		k.Certificates[i].Superseded = end
+	}
+	until := k.Certificates[i].Superseded
+	if err := t.addCertificate(&k, c.Certificate, now); err != nil {
+		return Effect{}, err
+	}
+	return Effect{[]Record{t.putClient(k)}, "certificate.renew", struct {
+		Partner     PartnerID `json:"partner"`
+		Client      ClientID  `json:"client"`
+		Old         string    `json:"old"`   // serial
+		Until       string    `json:"until"` // how long the old one lives on
+		Serial      string    `json:"serial"`
+		Fingerprint string    `json:"fingerprint"`
+		NotAfter    string    `json:"not_after"`
+	}{k.Partner, k.ID, c.Old, until.Format(stampLayout), c.Certificate.Serial, c.Certificate.Fingerprint,
+		c.Certificate.NotAfter.UTC().Format(stampLayout)}}, nil
 }
 
 // Apply revokes the client with all it has.
@@ -179,8 +226,13 @@ func (t *Tables) client(id ClientID) (Client, error) {
 	if !ok {
 		return c, fmt.Errorf("%w: client %q: \"liaison client list PARTNER\" shows a partner's", ErrNotFound, id)
 	}
-	c.Secrets, c.Certificates = slices.Clone(c.Secrets), slices.Clone(c.Certificates)
-	return c, nil
+	return c.own(), nil
+}
+
+// own gives the client with slices of its own.
+func (c Client) own() Client {
+	c.Secrets, c.Certificates, c.Keys = slices.Clone(c.Secrets), slices.Clone(c.Certificates), slices.Clone(c.Keys)
+	return c
 }
 
 // liveClient finds one that may get another credential.
@@ -217,6 +269,10 @@ func (c *Client) revoke(now time.Time) revocation {
 		r.Secrets = append(r.Secrets, s.ID)
 	}
 	c.Secrets = nil
+	for _, k := range c.Keys {
+		r.Keys = append(r.Keys, k.ID)
+	}
+	c.Keys = nil
 	for i, s := range c.Certificates {
 		if s.Revoked.IsZero() {
 			c.Certificates[i].Revoked = micro(now)
@@ -247,7 +303,7 @@ func (t *Tables) newCertificate(c Certificate, now time.Time) error {
 		return fmt.Errorf("%w: certificate's serial %q: want 1 to 40 lower-case hexadecimal digits", ErrInvalid, c.Serial)
 	case !hexOf(c.Fingerprint, 64, 64):
 		return fmt.Errorf("%w: certificate's fingerprint: want 64 lower-case hexadecimal digits", ErrInvalid)
-	case !c.Revoked.IsZero() || !now.Before(c.NotAfter):
+	case !c.Revoked.IsZero() || !c.Superseded.IsZero() || !now.Before(c.NotAfter):
 		return fmt.Errorf("%w: certificate %s is revoked or has expired: issue a new one", ErrInvalid, c.Serial)
 	}
 	_, a := t.fingerprints[c.Fingerprint]

@@ -24,6 +24,11 @@ type Doors struct {
 	Now      func() time.Time
 	TokenTTL time.Duration // default 10 minutes, at most 15
 
+	Uses *Uses // told what was used; may be nil
+
+	SecretPost bool // take client_secret_post at the token endpoint
+	// Spend makes a used assertion last; nil: private_key_jwt is not taken.
+	Spend            func(context.Context, UseAssertion) error
 	RequireAgreement bool // a partner without an agreement that holds reaches training collections alone
 
 	verified tokenMemory
@@ -123,6 +128,10 @@ func (d *Doors) admit(t *Tables, p Principal, c Presented, now time.Time) (Princ
 	p.Address = c.Address
 	p.EmptyObjects = slices.Contains(partner.Compatibility, EmptyObjects)
 	p.Training = d.RequireAgreement && !partner.Agreement.Holds(now)
+	d.Uses.Note(p.Credential, now)
+	if c.Certificate != nil {
+		d.Uses.Note(c.Certificate.Serial, now)
+	}
 	return p, nil
 }
 
@@ -143,6 +152,7 @@ func (d *Doors) bySecret(t *Tables, secret string, now time.Time) (Principal, Cl
 		return Principal{}, c.ID, fmt.Errorf("secret %s: expired", s.ID)
 	}
 	p, err := t.Principal(c.ID, BySecret)
+	p.Credential = s.ID
 	return p, c.ID, err
 }
 

@@ -30,6 +30,7 @@ type (
 		Client      ClientID // as Invitation told
 		Secret      Secret
 		Certificate Certificate
+		Keys        []PublicKey // as ParseKeys gave them; may be none
 	}
 )
 
@@ -114,6 +115,7 @@ func (c Join) Apply(t *Tables, now time.Time) (Effect, error) {
 		Serial      string    `json:"serial,omitempty"`      // of the certificate
 		Fingerprint string    `json:"fingerprint,omitempty"` // of the certificate
 		NotAfter    string    `json:"not_after,omitempty"`
+		Keys        []string  `json:"keys,omitempty"` // their ids
 	}{Partner: k.Partner, Client: k.ID, Invitation: v.label()}
 	if c.Secret == (Secret{}) && c.Certificate == (Certificate{}) {
 		return Effect{}, fmt.Errorf("%w: joining: want a secret or a certificate", ErrInvalid)
@@ -132,6 +134,13 @@ func (c Join) Apply(t *Tables, now time.Time) (Effect, error) {
 		k.Certificates = []Certificate{c.Certificate}
 		what.Serial, what.Fingerprint = c.Certificate.Serial, c.Certificate.Fingerprint
 		what.NotAfter = c.Certificate.NotAfter.UTC().Format(stampLayout)
+	}
+	if err := checkKeys(c.Keys); err != nil {
+		return Effect{}, err
+	}
+	for _, key := range c.Keys {
+		k.Keys = append(k.Keys, key)
+		what.Keys = append(what.Keys, key.ID)
 	}
 	p := t.Partners[v.Partner]
 	p.Clients++

@@ -47,13 +47,14 @@ func badRequest(code, description string) *OAuthError {
 // Token answers the token endpoint. The error is an *OAuthError; another one is the gateway's own
 // fault (a key that cannot sign).
 //
-// Clients prove who they are by client_secret_basic (RFC 6749 section 2.3.1) or tls_client_auth
-// (RFC 8705 section 2.1); a certificate beside a secret binds the token to it. The principal is the
-// client as it proved itself, with the scope that the token has.
-func (d *Doors) Token(_ context.Context, r TokenRequest) (TokenResponse, Principal, error) {
-	p, scope, e := d.grant(r)
-	if e != nil {
-		return TokenResponse{}, Principal{}, e
+// Clients prove who they are by client_secret_basic (RFC 6749 section 2.3.1), client_secret_post when
+// SecretPost is set, private_key_jwt (RFC 7523) or tls_client_auth (RFC 8705 section 2.1); a
+// certificate beside the others binds the token to it. The principal is the client as it proved
+// itself, with the scope that the token has.
+func (d *Doors) Token(ctx context.Context, r TokenRequest) (TokenResponse, Principal, error) {
+	p, scope, err := d.grant(ctx, r)
+	if err != nil {
+		return TokenResponse{}, Principal{}, err
 	}
 	p.Scope = scope
 	token, ttl, err := d.issue(p, d.now())
@@ -64,16 +65,10 @@ func (d *Doors) Token(_ context.Context, r TokenRequest) (TokenResponse, Princip
 }
 
 // grant says who gets a token, and of which scope.
-func (d *Doors) grant(r TokenRequest) (Principal, Scope, *OAuthError) {
-	for _, name := range sortedKeys(r.Form) {
-		// RFC 6749 section 3.2: "Request and response parameters MUST NOT be included more than once."
-		if len(r.Form[name]) > 1 {
-			return Principal{}, 0, badRequest("invalid_request", "a parameter stands twice")
-		}
-	}
-	p, e := d.client(r)
-	if e != nil {
-		return Principal{}, 0, e
+func (d *Doors) grant(ctx context.Context, r TokenRequest) (Principal, Scope, error) {
+	p, err := d.Client(ctx, r)
+	if err != nil {
+		return Principal{}, 0, err
 	}
 	switch r.param("grant_type") {
 	case "client_credentials":
@@ -92,6 +87,19 @@ func (d *Doors) grant(r TokenRequest) (Principal, Scope, *OAuthError) {
 	return p, scope, nil
 }
 
+// AuthMethods lists the ways of client authentication that Client takes, by their names in RFC 8414
+// section 2.
+func (d *Doors) AuthMethods() []string {
+	list := []string{"client_secret_basic"}
+	if d.SecretPost {
+		list = append(list, "client_secret_post")
+	}
+	if d.Spend != nil {
+		list = append(list, "private_key_jwt")
+	}
+	return append(list, "tls_client_auth")
+}
+
 // param gives a parameter of the form; without a value it counts as absent. RFC 6749 section 3.2.
 func (r TokenRequest) param(name string) string {
 	if v := r.Form[name]; len(v) > 0 {
@@ -100,8 +108,23 @@ func (r TokenRequest) param(name string) string {
 	return ""
 }
 
-// client proves who asks for a token.
-func (d *Doors) client(r TokenRequest) (Principal, *OAuthError) {
+// Client proves who asks at the token, revocation and introspection endpoints. Its errors are those
+// of Token.
+func (d *Doors) Client(ctx context.Context, r TokenRequest) (Principal, error) {
+	for _, name := range sortedKeys(r.Form) {
+		// RFC 6749 section 3.2: "Request and response parameters MUST NOT be included more than once."
+		if len(r.Form[name]) > 1 {
+			return Principal{}, badRequest("invalid_request", "a parameter stands twice")
+		}
+	}
+	p, err := d.client(ctx, r)
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return Principal{}, refuse(refusal, "the client is not known, or what it came with does not hold")
+	}
+	return p, err
+}
+
+func (d *Doors) client(ctx context.Context, r TokenRequest) (Principal, error) {
 	secret := r.param("client_secret") != ""
 	assertion := r.param("client_assertion") != "" || r.param("client_assertion_type") != ""
 	methods := len(r.Authorization) + len(r.APIKey)
@@ -115,27 +138,20 @@ func (d *Doors) client(r TokenRequest) (Principal, *OAuthError) {
 		// RFC 6749 section 2.3: "The client MUST NOT use more than one authentication method in each
 		// request."
 		return Principal{}, badRequest("invalid_request", "more than one way of client authentication")
-	case secret:
+	case secret && !d.SecretPost:
 		return Principal{}, refuse(&Refusal{Code: invalidClient, Reason: "token endpoint: client_secret_post"},
 			"client_secret in the form is not accepted: send it as HTTP Basic (client_secret_basic)")
-	case assertion:
+	case secret:
+		return d.byClientSecret(r, r.param("client_id"), r.param("client_secret"))
+	case assertion && d.Spend == nil:
 		return Principal{}, refuse(&Refusal{Code: invalidClient, Reason: "token endpoint: client_assertion"},
 			"client_assertion_type is not supported: use client_secret_basic or tls_client_auth")
+	case assertion:
+		return d.byAssertion(ctx, r)
+	case methods == 0 && r.Certificate != nil:
+		return d.byCertificateOf(r)
 	}
-	var p Principal
-	var err error
-	if methods == 0 && r.Certificate != nil {
-		p, err = d.byCertificateOf(r)
-	} else {
-		p, err = d.byBasic(r)
-	}
-	if e, ok := errors.AsType[*OAuthError](err); ok {
-		return Principal{}, e
-	}
-	if refusal, ok := errors.AsType[*Refusal](err); ok {
-		return Principal{}, refuse(refusal, "the client is not known, or what it came with does not hold")
-	}
-	return p, nil
+	return d.byBasic(r)
 }
 
 func refuse(r *Refusal, description string) *OAuthError {
@@ -191,6 +207,12 @@ func (d *Doors) byBasic(r TokenRequest) (Principal, error) {
 	if id := r.param("client_id"); id != "" && id != user {
 		return Principal{}, badRequest("invalid_request", "client_id is not the one of the Authorization header")
 	}
+	return d.byClientSecret(r, user, password)
+}
+
+// byClientSecret holds a secret to the client_id that it came with.
+func (d *Doors) byClientSecret(r TokenRequest, user, password string) (Principal, error) {
+	refusal := &Refusal{Code: invalidClient}
 	t, now := d.Tables(), d.now()
 	p, claimed, err := d.bySecret(t, password, now)
 	if err == nil && string(p.Client) != user {

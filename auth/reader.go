@@ -45,18 +45,9 @@ type confirmation struct {
 func readToken(s string) (header, claims, error) {
 	var h header
 	var c claims
-	parts := strings.SplitN(s, ".", 4)
-	if len(parts) != 3 {
-		return h, c, errors.New("not three parts")
-	}
-	var raw [3][]byte
-	for i, p := range parts {
-		// The decoder skips line ends, so they are looked for first.
-		b, err := base64.RawURLEncoding.Strict().DecodeString(p)
-		if err != nil || len(p) == 0 || strings.ContainsAny(p, "\r\n") {
-			return h, c, fmt.Errorf("part %d is not base64url", i+1)
-		}
-		raw[i] = b
+	raw, err := jwtParts(s)
+	if err != nil {
+		return h, c, err
 	}
 	if err := readObject(raw[0], h.fields()); err != nil {
 		return h, c, fmt.Errorf("header: %w", err)
@@ -72,6 +63,23 @@ func readToken(s string) (header, claims, error) {
 		return h, c, fmt.Errorf("claims: %w", err)
 	}
 	return h, c, nil
+}
+
+// jwtParts decodes header, claims and signature. RFC 7515 section 3.1.
+func jwtParts(s string) (raw [3][]byte, err error) {
+	parts := strings.SplitN(s, ".", 4)
+	if len(parts) != 3 {
+		return raw, errors.New("not three parts")
+	}
+	for i, p := range parts {
+		// The decoder skips line ends, so they are looked for first.
+		b, err := base64.RawURLEncoding.Strict().DecodeString(p)
+		if err != nil || len(p) == 0 || strings.ContainsAny(p, "\r\n") {
+			return raw, fmt.Errorf("part %d is not base64url", i+1)
+		}
+		raw[i] = b
+	}
+	return raw, nil
 }
 
 // A field is a member that must be there, unless it is optional, and how its value is read.
@@ -113,6 +121,14 @@ func (c *claims) fields() []field {
 // readObject reads one JSON object that has these members and no others, each once, by their exact
 // names.
 func readObject(b []byte, fields []field) error {
+	return readMembers(b, fields, func(name string, _ json.RawMessage) error {
+		return fmt.Errorf("%.40q is not a member that is known", name)
+	})
+}
+
+// readMembers is readObject with others, which is given what is not among the fields. What differs
+// from a field in case alone is an error whatever others says, and so is anything that stands twice.
+func readMembers(b []byte, fields []field, others func(string, json.RawMessage) error) error {
 	if !utf8.Valid(b) || !json.Valid(b) {
 		return errors.New("not JSON")
 	}
@@ -135,18 +151,8 @@ func readObject(b []byte, fields []field) error {
 			return fmt.Errorf("%.40q twice", name)
 		}
 		seen[name] = true
-		known := false
-		for _, f := range fields {
-			if f.name != name {
-				continue
-			}
-			known = true
-			if err := f.read(value); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-		}
-		if !known {
-			return fmt.Errorf("%.40q is not a member that is known", name)
+		if err := readMember(name, value, fields, others); err != nil {
+			return err
 		}
 	}
 	for _, f := range fields {
@@ -155,6 +161,21 @@ func readObject(b []byte, fields []field) error {
 		}
 	}
 	return nil
+}
+
+func readMember(name string, value json.RawMessage, fields []field, others func(string, json.RawMessage) error) error {
+	for _, f := range fields {
+		switch {
+		case f.name == name:
+			if err := f.read(value); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		case strings.EqualFold(f.name, name):
+			return fmt.Errorf("%.40q is not a member that is known", name)
+		}
+	}
+	return others(name, value)
 }
 
 func text[T ~string](to *T) func(json.RawMessage) error {
@@ -178,4 +199,13 @@ func number[T ~int64 | ~uint64](to *T) func(json.RawMessage) error {
 		*to = T(n)
 		return nil
 	}
+}
+
+// mustBase64 decodes what jwtParts has decoded before.
+func mustBase64(s string) []byte {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }

@@ -135,6 +135,24 @@ func (r *Ring) verifier(kid string) (alg string, key crypto.PublicKey, ok bool) 
 	return "", nil, false
 }
 
+// SigningKey is a signing key as people are told of it.
+type SigningKey struct {
+	ID      string    `json:"id"`
+	State   string    `json:"state"` // next, active, retiring or retired
+	Alg     string    `json:"alg"`
+	Created time.Time `json:"created"`
+	Since   time.Time `json:"since"` // in its state
+}
+
+// Keys lists the signing keys in the order they were made.
+func (r *Ring) Keys() []SigningKey {
+	var out []SigningKey
+	for _, k := range r.keys.Load().rows {
+		out = append(out, SigningKey{k.Kid, string(k.State), k.Alg, k.Created, k.Since})
+	}
+	return out
+}
+
 // Rotate begins a rotation: it makes the next key and publishes it. Tend ends it. ErrConflict while
 // one is under way.
 func (r *Ring) Rotate(now time.Time) error {

@@ -21,12 +21,14 @@ import (
 //	grant        PARTNER/COLLECTION    Grant
 //	invitation   SHA-256 of its token  Invitation
 //	token        its jti               RevokedToken
+//	assertion    SHA-256 of its jti    UsedAssertion
 const (
 	partnerTable    = "partner"
 	clientTable     = "client"
 	grantTable      = "grant"
 	invitationTable = "invitation"
 	tokenTable      = "token"
+	assertionTable  = "assertion"
 )
 
 // Record is a row of the registry as a store keeps it. A nil Value deletes the row.
@@ -41,8 +43,9 @@ type Tables struct {
 	Partners    map[PartnerID]Partner
 	Clients     map[ClientID]Client
 	Grants      map[PartnerID]map[CollectionID]Grant
-	Invitations map[string]Invitation   // by Hash
-	Tokens      map[string]RevokedToken // by ID
+	Invitations map[string]Invitation    // by Hash
+	Tokens      map[string]RevokedToken  // by ID
+	Assertions  map[string]UsedAssertion // by Key
 
 	secrets      map[secretRef]ClientID
 	fingerprints map[string]ClientID // of certificates
@@ -63,6 +66,7 @@ func NewTables() *Tables {
 		Grants:       map[PartnerID]map[CollectionID]Grant{},
 		Invitations:  map[string]Invitation{},
 		Tokens:       map[string]RevokedToken{},
+		Assertions:   map[string]UsedAssertion{},
 		secrets:      map[secretRef]ClientID{},
 		fingerprints: map[string]ClientID{},
 		serials:      map[string]ClientID{},
@@ -78,6 +82,7 @@ func (t *Tables) Clone() *Tables {
 		Grants:       maps.Clone(t.Grants),
 		Invitations:  maps.Clone(t.Invitations),
 		Tokens:       maps.Clone(t.Tokens),
+		Assertions:   maps.Clone(t.Assertions),
 		secrets:      maps.Clone(t.secrets),
 		fingerprints: maps.Clone(t.fingerprints),
 		serials:      maps.Clone(t.serials),
@@ -98,6 +103,8 @@ func (t *Tables) Load(r Record) (ok bool, err error) {
 		err = t.loadInvitation(r)
 	case tokenTable:
 		err = t.loadToken(r)
+	case assertionTable:
+		err = t.loadAssertion(r)
 	default:
 		return false, nil
 	}
@@ -140,6 +147,9 @@ func (t *Tables) loadClient(r Record) error {
 		if err := s.check(); err != nil {
 			return err
 		}
+	}
+	if err := checkKeys(c.Keys); err != nil {
+		return err
 	}
 	t.putClient(c)
 	return nil
@@ -194,6 +204,22 @@ func (t *Tables) loadToken(r Record) error {
 	return nil
 }
 
+func (t *Tables) loadAssertion(r Record) error {
+	if r.Value == nil {
+		delete(t.Assertions, r.Key)
+		return nil
+	}
+	var v UsedAssertion
+	if err := decodeStrict(r.Value, &v); err != nil {
+		return err
+	}
+	if v.Key != r.Key || !hexOf(v.Key, 64, 64) || v.Client.Check() != nil {
+		return errors.New("key or client does not hold")
+	}
+	t.Assertions[v.Key] = v
+	return nil
+}
+
 // The put methods set a row with its indexes and give it as the store keeps it.
 
 func (t *Tables) putPartner(p Partner) Record {
@@ -205,6 +231,9 @@ func (t *Tables) putClient(c Client) Record {
 	t.unindex(c.ID)
 	if len(c.Secrets) == 0 { // as it will be read again
 		c.Secrets = nil
+	}
+	if len(c.Keys) == 0 {
+		c.Keys = nil
 	}
 	t.Clients[c.ID] = c
 	for _, s := range c.Secrets {
@@ -368,20 +397,31 @@ func (t *Tables) Certificate(s Shown, now time.Time) (Certificate, error) {
 	switch {
 	case c.Partner != s.Partner || k.Serial != s.Serial:
 		return Certificate{}, fmt.Errorf("%w: certificate %s names another partner or serial", ErrUnauthenticated, s.Serial)
-	case !k.Revoked.IsZero():
-		return Certificate{}, fmt.Errorf("%w: certificate %s is revoked", ErrUnauthenticated, s.Serial)
+	case k.gone(now):
+		return Certificate{}, fmt.Errorf("%w: certificate %s is revoked or superseded", ErrUnauthenticated, s.Serial)
 	case !now.Before(k.NotAfter):
 		return Certificate{}, fmt.Errorf("%w: certificate %s has expired", ErrUnauthenticated, s.Serial)
 	}
 	return k, nil
 }
 
-// RevokedCertificates lists what a revocation list must hold: revoked and not yet expired, by serial.
+// Gone reports since when a certificate opens nothing any more, although it has not expired: it was
+// revoked, or another took its place a while ago. Zero: it opens its doors.
+func (c Certificate) Gone(now time.Time) time.Time {
+	if c.Revoked.IsZero() && !c.Superseded.IsZero() && !now.Before(c.Superseded) {
+		return c.Superseded
+	}
+	return c.Revoked
+}
+
+func (c Certificate) gone(now time.Time) bool { return !c.Gone(now).IsZero() }
+
+// RevokedCertificates lists what a revocation list must hold: gone and not yet expired, by serial.
 func (t *Tables) RevokedCertificates(now time.Time) []Certificate {
 	var out []Certificate
 	for _, c := range t.Clients {
 		for _, k := range c.Certificates {
-			if !k.Revoked.IsZero() && now.Before(k.NotAfter) {
+			if k.gone(now) && now.Before(k.NotAfter) {
 				out = append(out, k)
 			}
 		}

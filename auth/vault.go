@@ -8,7 +8,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,9 +28,18 @@ const secretLen = len(secretPrefix) + 43
 // One key is active: it makes new MACs. MACs under the others still hold.
 const vaultFile = "secrets.json"
 
-// Vault holds the server key that secrets are MACed under. It never changes once it is open, and is
-// safe for concurrent use.
+// maxServerKeys bounds the keys whose MACs hold: each is tried at every login.
+const maxServerKeys = 8
+
+// Vault holds the server keys that secrets are MACed under. Safe for concurrent use.
 type Vault struct {
+	dir   string
+	write sync.Mutex
+	set   atomic.Pointer[serverKeys]
+}
+
+// serverKeys is a vault at one moment; it never changes.
+type serverKeys struct {
 	active serverKey
 	keys   []serverKey // the active one first
 }
@@ -49,26 +61,40 @@ func OpenVault(dir string) (*Vault, error) {
 	if err := readKeyFile(dir, vaultFile, &f); err != nil {
 		return nil, fmt.Errorf("opening vault: %w", err)
 	}
-	v, err := newVault(f)
+	k, err := newServerKeys(f)
 	if err != nil {
 		return nil, fmt.Errorf("opening vault: %s: %w", vaultFile, err)
 	}
-	return v, nil
+	return newVault(dir, k), nil
+}
+
+func newVault(dir string, k *serverKeys) *Vault {
+	v := &Vault{dir: dir}
+	v.set.Store(k)
+	return v
 }
 
 // CreateVault makes a server key and DIR/secrets.json; ErrExists when it is there.
 func CreateVault(dir string) (*Vault, error) {
-	k := serverKey{ID: rand.Text()[:12], State: keyActive, Key: make([]byte, 32), Created: micro(time.Now())}
-	rand.Read(k.Key)
-	f := vaultRow{Keys: []serverKey{k}}
+	f := vaultRow{Keys: []serverKey{newServerKey(time.Now())}}
+	k, err := newServerKeys(f)
+	if err != nil {
+		return nil, fmt.Errorf("creating vault: %w", err)
+	}
 	if err := createKeyFile(dir, vaultFile, f); err != nil {
 		return nil, fmt.Errorf("creating vault: %w", err)
 	}
-	return newVault(f)
+	return newVault(dir, k), nil
 }
 
-func newVault(f vaultRow) (*Vault, error) {
-	var v Vault
+func newServerKey(now time.Time) serverKey {
+	k := serverKey{ID: rand.Text()[:12], State: keyActive, Key: make([]byte, 32), Created: micro(now)}
+	rand.Read(k.Key)
+	return k
+}
+
+func newServerKeys(f vaultRow) (*serverKeys, error) {
+	var v serverKeys
 	seen := map[string]bool{}
 	for _, k := range f.Keys {
 		switch {
@@ -103,7 +129,7 @@ func newVault(f vaultRow) (*Vault, error) {
 // shown once and kept nowhere.
 func (v *Vault) NewSecret(now time.Time) (text string, s Secret) {
 	text = secretPrefix + randomText()
-	ref := v.active.ref(text)
+	ref := v.set.Load().active.ref(text)
 	return text, Secret{
 		ID:      strings.ToLower(rand.Text()[:12]),
 		Key:     ref.key,
@@ -114,7 +140,125 @@ func (v *Vault) NewSecret(now time.Time) (text string, s Secret) {
 
 // MAC is also what other rooms derive keys from: an HMAC-SHA-256 of label and data under the active
 // server key. Different labels give unrelated MACs.
-func (v *Vault) MAC(label string, data []byte) [32]byte { return v.active.mac(label, data) }
+func (v *Vault) MAC(label string, data []byte) [32]byte { return v.set.Load().active.mac(label, data) }
+
+// Holds reports whether mac begins a MAC of label and data under any of the server keys: what was
+// sealed before a rotation holds after it. An empty one holds never.
+func (v *Vault) Holds(label string, data, mac []byte) bool {
+	ok := false
+	for _, k := range v.set.Load().keys {
+		want := k.mac(label, data)
+		if n := len(mac); n > 0 && n <= len(want) && hmac.Equal(want[:n], mac) {
+			ok = true
+		}
+	}
+	return ok
+}
+
+// ServerKey is a server key as people are told of it.
+type ServerKey struct {
+	ID      string    `json:"id"`
+	State   string    `json:"state"` // active or retiring
+	Created time.Time `json:"created"`
+	Secrets int       `json:"secrets"` // that are kept under it
+}
+
+// Keys lists the server keys, the active one first.
+func (v *Vault) Keys(t *Tables) []ServerKey {
+	kept := map[string]int{}
+	for _, c := range t.Clients {
+		for _, s := range c.Secrets {
+			kept[s.Key]++
+		}
+	}
+	var out []ServerKey
+	for _, k := range v.set.Load().keys {
+		out = append(out, ServerKey{k.ID, string(k.State), k.Created, kept[k.ID]})
+	}
+	return out
+}
+
+// Rotate makes another key the active one. Secrets under the one before go on: it retires when none
+// is left, at Tend. ErrConflict when too many are waiting for that.
+func (v *Vault) Rotate(now time.Time) (id string, err error) {
+	err = v.change(func(keys []serverKey) ([]serverKey, error) {
+		if len(keys) >= maxServerKeys {
+			return nil, fmt.Errorf("%w: %d server keys have secrets under them: let partners rotate their secrets, or revoke keys", ErrConflict, len(keys))
+		}
+		for i := range keys {
+			keys[i].State = keyRetiring
+		}
+		k := newServerKey(now)
+		id = k.ID
+		return append([]serverKey{k}, keys...), nil
+	})
+	return id, err
+}
+
+// retireServerKeys is how long a key that makes no MACs any more is kept: a cursor that was given
+// under it may be used so long.
+const retireServerKeys = 30 * 24 * time.Hour
+
+// Tend takes away retiring keys under which no secret is kept any more, and reports which.
+func (v *Vault) Tend(t *Tables, now time.Time) (gone []string, err error) {
+	used := map[string]bool{}
+	for _, k := range v.Keys(t) {
+		used[k.ID] = k.Secrets > 0
+	}
+	err = v.change(func(keys []serverKey) ([]serverKey, error) {
+		// It retired when the one before it in the list was made.
+		out := keys[:1:1]
+		for i, k := range keys[1:] {
+			if used[k.ID] || now.Before(keys[i].Created.Add(retireServerKeys)) {
+				out = append(out, k)
+			} else {
+				gone = append(gone, k.ID)
+			}
+		}
+		if len(gone) == 0 {
+			return nil, nil
+		}
+		return out, nil
+	})
+	return gone, err
+}
+
+// Revoke takes a server key away at once, in an emergency: secrets under it hold no more. When it was
+// the active one, another makes new MACs from now on.
+func (v *Vault) Revoke(id string, now time.Time) error {
+	return v.change(func(keys []serverKey) ([]serverKey, error) {
+		i := slices.IndexFunc(keys, func(k serverKey) bool { return k.ID == id })
+		if i < 0 {
+			return nil, fmt.Errorf("%w: server key %.40q", ErrNotFound, id)
+		}
+		keys = slices.Delete(keys, i, i+1)
+		if i == 0 {
+			keys = append([]serverKey{newServerKey(now)}, keys...)
+		}
+		return keys, nil
+	})
+}
+
+// change writes the file before any MAC is made by it. f gets keys of its own; nil keys without an
+// error change nothing.
+func (v *Vault) change(f func([]serverKey) ([]serverKey, error)) error {
+	v.write.Lock()
+	defer v.write.Unlock()
+	keys, err := f(slices.Clone(v.set.Load().keys))
+	if err != nil || keys == nil {
+		return err
+	}
+	row := vaultRow{Keys: keys}
+	next, err := newServerKeys(row)
+	if err != nil {
+		return err
+	}
+	if err := writeKeyFile(v.dir, vaultFile, row); err != nil {
+		return fmt.Errorf("writing %s: %w", vaultFile, err)
+	}
+	v.set.Store(next)
+	return nil
+}
 
 // mac writes the label's length before it, so that no label and data are another label and data.
 func (k serverKey) mac(label string, data []byte) (out [32]byte) {
@@ -142,7 +286,7 @@ func (v *Vault) find(t *Tables, secret string) (Client, Secret, bool) {
 	if len(secret) != secretLen || !strings.HasPrefix(secret, secretPrefix) {
 		return Client{}, Secret{}, false
 	}
-	for _, k := range v.keys {
+	for _, k := range v.set.Load().keys {
 		ref := k.ref(secret)
 		c, ok := t.Clients[t.secrets[ref]]
 		if !ok {
