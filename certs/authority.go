@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"net/url"
 	"slices"
@@ -25,10 +26,14 @@ type Authority struct {
 	Now    func() time.Time // default time.Now
 	CRLURL string           // where the revocation list is served; written into client certificates unless empty
 
-	host    string
-	dir     string // "" when the keys are elsewhere
-	root    *x509.Certificate
-	renew   sync.Mutex
+	host  string
+	dir   string // "" when the keys are elsewhere
+	root  *x509.Certificate
+	renew sync.Mutex
+
+	numbering sync.Mutex
+	number    *big.Int // of the last revocation list; nil: not read yet
+
 	issuers atomic.Pointer[issuers]
 }
 
