@@ -13,9 +13,9 @@ import (
 	"liaison/server"
 )
 
-// TestIsolation holds every route against every foreign partner's names: what belongs to another is
+// TestRow009_012_isolation holds every route against every foreign partner's names: what belongs to another is
 // answered exactly as what is not there. A route without a row fails the test.
-func TestIsolation(t *testing.T) {
+func TestRow009_012_isolation(t *testing.T) {
 	g := open(t)
 	g.apply(collections.CreateOperation{ID: "other", Title: "Other", Countries: []string{"SG"}})
 	sg := g.collection("other", "sg")
@@ -47,30 +47,7 @@ func TestIsolation(t *testing.T) {
 		"rival": {g.rival, names{"secure", "lk", lkID, lkStatus.ID}, []names{{"other", "sg", vnID, status.ID}}},
 	}
 
-	// For each route, which of its names may be foreign.
-	rows := map[server.Route]string{
-		{Method: "GET", Path: "/taxii2"}:                                                 "",
-		{Method: "GET", Path: "/:root"}:                                                  "root",
-		{Method: "GET", Path: "/:root/status/:status"}:                                   "root status",
-		{Method: "GET", Path: "/:root/collections"}:                                      "root",
-		{Method: "GET", Path: "/:root/collections/:collection"}:                          "root collection",
-		{Method: "GET", Path: "/:root/collections/:collection/manifest"}:                 "root collection",
-		{Method: "GET", Path: "/:root/collections/:collection/objects"}:                  "root collection",
-		{Method: "POST", Path: "/:root/collections/:collection/objects"}:                 "root collection",
-		{Method: "GET", Path: "/:root/collections/:collection/objects/:object"}:          "root collection object",
-		{Method: "DELETE", Path: "/:root/collections/:collection/objects/:object"}:       "root collection",
-		{Method: "GET", Path: "/:root/collections/:collection/objects/:object/versions"}: "root collection object",
-		{Method: "POST", Path: "/oauth2/token"}:                                          "",
-		{Method: "GET", Path: "/oauth2/jwks"}:                                            "",
-		{Method: "GET", Path: "/.well-known/oauth-authorization-server"}:                 "",
-		{Method: "GET", Path: "/.well-known/oauth-protected-resource"}:                   "",
-		{Method: "GET", Path: "/.well-known/oauth-protected-resource/taxii2"}:            "",
-		{Method: "GET", Path: "/join/:token"}:                                            "",
-		{Method: "POST", Path: "/join/:token"}:                                           "",
-		{Method: "POST", Path: "/client/secret"}:                                         "",
-		{Method: "GET", Path: "/crl"}:                                                    "",
-		{Method: "GET", Path: "/healthz"}:                                                "",
-	}
+	rows := foreignNames()
 	for _, r := range g.server.Routes() {
 		slots, ok := rows[r]
 		if !ok {
@@ -110,6 +87,33 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
+// foreignNames says for each route which of its names may be foreign.
+func foreignNames() map[server.Route]string {
+	return map[server.Route]string{
+		{Method: "GET", Path: "/taxii2"}:                                                 "",
+		{Method: "GET", Path: "/:root"}:                                                  "root",
+		{Method: "GET", Path: "/:root/status/:status"}:                                   "root status",
+		{Method: "GET", Path: "/:root/collections"}:                                      "root",
+		{Method: "GET", Path: "/:root/collections/:collection"}:                          "root collection",
+		{Method: "GET", Path: "/:root/collections/:collection/manifest"}:                 "root collection",
+		{Method: "GET", Path: "/:root/collections/:collection/objects"}:                  "root collection",
+		{Method: "POST", Path: "/:root/collections/:collection/objects"}:                 "root collection",
+		{Method: "GET", Path: "/:root/collections/:collection/objects/:object"}:          "root collection object",
+		{Method: "DELETE", Path: "/:root/collections/:collection/objects/:object"}:       "root collection",
+		{Method: "GET", Path: "/:root/collections/:collection/objects/:object/versions"}: "root collection object",
+		{Method: "POST", Path: "/oauth2/token"}:                                          "",
+		{Method: "GET", Path: "/oauth2/jwks"}:                                            "",
+		{Method: "GET", Path: "/.well-known/oauth-authorization-server"}:                 "",
+		{Method: "GET", Path: "/.well-known/oauth-protected-resource"}:                   "",
+		{Method: "GET", Path: "/.well-known/oauth-protected-resource/taxii2"}:            "",
+		{Method: "GET", Path: "/join/:token"}:                                            "",
+		{Method: "POST", Path: "/join/:token"}:                                           "",
+		{Method: "POST", Path: "/client/secret"}:                                         "",
+		{Method: "GET", Path: "/crl"}:                                                    "",
+		{Method: "GET", Path: "/healthz"}:                                                "",
+	}
+}
+
 // names are what stands in a path.
 type names struct{ root, collection, object, status string }
 
@@ -129,7 +133,7 @@ func (n names) with(name string, other names) names {
 }
 
 // What one may not see changes nothing in what one is given.
-func TestHiddenObjectsLeaveNoTrace(t *testing.T) {
+func TestRow012_hiddenObjectsLeaveNoTrace(t *testing.T) {
 	g := open(t)
 	g.many(g.vendor, "vn", 3)
 	paths := []string{
@@ -160,7 +164,7 @@ func TestHiddenObjectsLeaveNoTrace(t *testing.T) {
 	}
 }
 
-func TestRoutesAnswerWithAndWithoutSlash(t *testing.T) {
+func TestRow013_finalSlash(t *testing.T) {
 	g := open(t)
 	id, raw := indicator("x")
 	status := g.publish(g.vendor, "vn", raw)

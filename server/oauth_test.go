@@ -314,10 +314,3 @@ func (g *gateway) onCRL(serial string) bool {
 	}
 	return false
 }
-
-func TestHealth(t *testing.T) {
-	g := open(t)
-	if a := g.get(account{}, "/healthz"); a.status != 200 || string(a.body) != "ok\n" {
-		t.Errorf("%d %s", a.status, a.body)
-	}
-}

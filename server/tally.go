@@ -116,7 +116,7 @@ func (s *Server) Flush(ctx context.Context, now time.Time) error {
 		kind string
 	}{{s.refused, "login.refused"}, {s.strayed, "cursor.elsewhere"}} {
 		err := t.flush(now, func(sum summary) error {
-			return s.o.Desk.Store.Served(ctx, auth.NewLine(now, auth.Gateway, t.kind, sum))
+			return s.o.Desk.Store.Served(ctx, auth.NewLine(s.now(), auth.Gateway, t.kind, sum))
 		})
 		if err != nil {
 			return err
