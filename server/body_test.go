@@ -45,7 +45,7 @@ func padded(t testing.TB, n int) string {
 	return s[:len(s)-1] + strings.Repeat(" ", n-len(s)) + "}"
 }
 
-func TestSection5_5_maxContentLength(t *testing.T) {
+func TestRow107_maxContentLength(t *testing.T) {
 	const most = 1 << 20
 	g := open(t)
 	zip := header("Content-Encoding", "gzip")

@@ -225,7 +225,7 @@ func TestCommonHeaders(t *testing.T) {
 }
 
 // A fault inside is a bare 500 whose error_id is in the log, and tells nothing of itself.
-func TestFault(t *testing.T) {
+func TestRow065_faults(t *testing.T) {
 	for name, fail := range map[string]func() (collections.Page, error){
 		"error": func() (collections.Page, error) { return collections.Page{}, fmt.Errorf("canary-of-the-inside") },
 		"panic": func() (collections.Page, error) { panic("canary-of-the-inside") },

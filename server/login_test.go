@@ -13,7 +13,7 @@ import (
 	"liaison/collections"
 )
 
-func TestSection3_2_challenges(t *testing.T) {
+func TestRow008_challenges(t *testing.T) {
 	g := open(t)
 	const basicChallenge = `Basic realm="taxii", charset="UTF-8"`
 	bearer := `Bearer realm="taxii", resource_metadata="` + g.url + `/.well-known/oauth-protected-resource/taxii2/"`
@@ -46,7 +46,7 @@ func TestSection3_2_challenges(t *testing.T) {
 	a.want(http.StatusUnauthorized)
 }
 
-func TestDoors(t *testing.T) {
+func TestRow005_006_doors(t *testing.T) {
 	g := open(t)
 	for name, change := range map[string]change{
 		"basic":            header("Authorization", basic(g.vn)),
@@ -167,7 +167,7 @@ func (g *gateway) wholeMinute() {
 	g.ahead.Store(int64(now.Truncate(time.Minute).Add(time.Minute).Sub(now)))
 }
 
-func TestClientCertificate(t *testing.T) {
+func TestRow007_clientCertificate(t *testing.T) {
 	g := open(t)
 	joined, mine := g.join(g.vn.partner)
 	with := g.dial(&mine)
