@@ -17,7 +17,7 @@ type snippet struct {
 func snippets(a client.Account, ca, id, title string) []snippet {
 	objects := a.APIRoot + "collections/" + id + "/objects/"
 	return []snippet{
-		{"curl", fmt.Sprintf(`curl --cacert %s \
+		{"curl", fmt.Sprintf(`curl --globoff --cacert %s \
   --user '%s:%s' \
   --header 'Accept: application/taxii+json;version=2.1' \
   '%s?match[type]=indicator&limit=10'
