@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -25,9 +24,9 @@ type content struct {
 	k     *call
 	raw   io.ReadCloser
 	in    io.Reader // raw, or what it decodes to
-	trail *bufio.Reader
-	left  int64 // bytes that may still come
-	err   error // sticky
+	coded bool      // in decodes
+	left  int64     // bytes that may still come
+	err   error     // sticky
 }
 
 // body checks the headers of a publication and gives its body.
@@ -42,6 +41,10 @@ func (s *Server) body(k *call) (*content, error) {
 	}
 	if !k.accepts() {
 		return nil, b.verdict(errNotAcceptable())
+	}
+	// Before anything is stored: a refusal means that nothing was.
+	if _, ok := k.coding(); !ok {
+		return nil, b.verdict(errNoCoding())
 	}
 	if !taxii.Content(k.r.Header.Values("Content-Type")) {
 		return nil, b.verdict(taxii.NewError(http.StatusUnsupportedMediaType, "unsupported_media_type", "Unsupported media type",
@@ -60,17 +63,15 @@ func (b *content) decode(lines []string) error {
 	default:
 		return errCoding()
 	}
-	b.trail = bufio.NewReader((*counted)(b))
-	z, err := gzip.NewReader(b.trail)
+	// "A gzip file consists of a series of members": RFC 1952 section 2.2. They decode to one body.
+	z, err := gzip.NewReader((*counted)(b))
 	if err != nil {
 		if b.err != nil {
 			return b.err
 		}
 		return errGzip
 	}
-	// One member: what comes after it would be a second body.
-	z.Multistream(false)
-	b.in = z
+	b.in, b.coded = z, true
 	return nil
 }
 
@@ -104,17 +105,13 @@ func (b *content) Read(p []byte) (int, error) {
 		return int(b.left), errTooLong
 	}
 	b.left -= int64(n)
-	switch {
-	case err == io.EOF && b.trail != nil:
-		if _, more := b.trail.ReadByte(); more != io.EOF {
-			b.err = errGzip
-			return n, errGzip
-		}
-	case err != nil && err != io.EOF && b.err == nil:
+	if err != nil && err != io.EOF && b.err == nil {
 		b.err = err
-		if b.trail != nil {
+		if b.coded {
 			b.err = errGzip
 		}
+	}
+	if b.err != nil {
 		return n, b.err
 	}
 	return n, err
@@ -143,7 +140,7 @@ func (b *content) verdict(err error) error {
 // worthReading: a refusal by the body's or the headers' form is, one by who asks or by the store is
 // not. A body whose length was told has been measured.
 func (b *content) worthReading(err error) bool {
-	if b.k.r.ContentLength >= 0 && b.trail == nil || errors.Is(err, context.Canceled) {
+	if b.k.r.ContentLength >= 0 && !b.coded || errors.Is(err, context.Canceled) {
 		return false
 	}
 	status := problemOf(err).Status()

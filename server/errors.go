@@ -57,7 +57,7 @@ func problemOf(err error) *taxii.Error {
 		{collections.ErrDenied, httpProblem(http.StatusForbidden)},
 		{errTooLong, httpProblem(http.StatusRequestEntityTooLarge)},
 		{errGzip, taxii.NewError(http.StatusBadRequest, "invalid_gzip", "Body is not gzip",
-			"Content-Encoding says gzip: the body must be one whole gzip member")},
+			"Content-Encoding says gzip: the body must be whole gzip members and nothing else")},
 		{collections.ErrFull, taxii.NewError(http.StatusServiceUnavailable, "full", "No space left",
 			"nothing was stored; the operator has to make room; reading goes on")},
 		{collections.ErrUnavailable, taxii.NewError(http.StatusServiceUnavailable, "unavailable", "Not available now",
@@ -118,6 +118,12 @@ func httpProblem(status int) *taxii.Error {
 func errNotAcceptable() *taxii.Error {
 	return taxii.NewError(http.StatusNotAcceptable, "not_acceptable", "Not acceptable",
 		"this server answers "+taxii.MediaType+": name it in Accept")
+}
+
+// errNoCoding is an Accept-Encoding that leaves nothing to answer in. RFC 9110 section 12.5.3.
+func errNoCoding() *taxii.Error {
+	return taxii.NewError(http.StatusNotAcceptable, "not_acceptable", "Not acceptable",
+		"Accept-Encoding allows none of gzip, zstd and identity")
 }
 
 // errCoding is RFC 9110 section 15.5.16: which codings would have been taken stands in a header.
@@ -213,7 +219,7 @@ func (s *Server) dialect(c echo.Context) bool {
 		return true
 	}
 	path := c.Request().URL.Path
-	for _, prefix := range []string{"/oauth2/", "/join/", "/client/", "/.well-known/"} {
+	for _, prefix := range []string{"/oauth2/", "/join/", "/client/", "/admin/", "/.well-known/"} {
 		if strings.HasPrefix(path, prefix) {
 			return true
 		}

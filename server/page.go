@@ -64,11 +64,7 @@ func (q question) page(k *call, first, last, after collections.Added, n int, mor
 func (s *Server) envelope(k *call, q question, page collections.Reading) error {
 	next := q.page(k, page.First, page.Last, page.After, page.Count, page.More)
 	if page.Count == 0 {
-		return s.send(k, http.StatusOK, taxii.AppendEmpty(nil, next))
-	}
-	if k.r.Method == http.MethodHead {
-		s.head(k, http.StatusOK)
-		return nil
+		return s.send(k, http.StatusOK, k.nothing(next))
 	}
 	b := s.pools.buffer()
 	defer s.pools.release(b)
@@ -80,12 +76,21 @@ func (s *Server) envelope(k *call, q question, page collections.Reading) error {
 	}
 	switch {
 	case done && !runs.started: // all of it was deleted meanwhile, and a list is never empty
-		return s.send(k, http.StatusOK, taxii.AppendEmpty(nil, next))
+		return s.send(k, http.StatusOK, k.nothing(next))
 	case done:
 		*b = taxii.AppendTail(*b)
 		return s.send(k, http.StatusOK, *b)
 	}
 	return s.stream(k, b, &runs)
+}
+
+// nothing is an envelope without objects. TAXII 2.1 section 2 leaves empty lists out; a partner whose
+// clients cannot do without may have one: docs/divergences.md.
+func (k *call) nothing(next string) []byte {
+	if k.p.EmptyObjects {
+		return taxii.AppendTail(taxii.AppendHead(nil, next))
+	}
+	return taxii.AppendEmpty(nil, next)
 }
 
 // stream writes what does not fit the buffer. After the first byte an error can only break the
@@ -95,8 +100,11 @@ func (s *Server) stream(k *call, b *[]byte, runs *runs) error {
 	if err != nil {
 		return err
 	}
-	s.head(k, http.StatusOK)
 	defer out.release()
+	s.head(k, http.StatusOK)
+	if k.r.Method == http.MethodHead {
+		return nil
+	}
 	for done := false; ; {
 		k.limits.writing(len(*b))
 		if _, err := out.Write(*b); err != nil {

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"html/template"
 	"net/http"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
 
 	"liaison/server/taxii"
 )
@@ -59,8 +62,9 @@ func (k *call) page(status int, t *template.Template, data any) error {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Vary", "Accept")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	if k.r.Method == http.MethodHead {
-		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Content-Type", echo.MIMETextHTMLCharsetUTF8)
 		k.Response().WriteHeader(status)
 		return nil
 	}

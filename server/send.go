@@ -75,12 +75,16 @@ func (e *encoder) release() {
 	}
 }
 
+// coding is what an answer may be written in; ok is false when there is nothing.
+func (k *call) coding() (name string, ok bool) {
+	return taxii.Coding(k.r.Header.Values("Accept-Encoding"), "gzip", "zstd")
+}
+
 // encoder chooses the coding and names it in the headers. RFC 9110 section 8.4.
 func (s *Server) encoder(k *call) (*encoder, error) {
-	coding, ok := taxii.Coding(k.r.Header.Values("Accept-Encoding"), "gzip", "zstd")
+	coding, ok := k.coding()
 	if !ok {
-		return nil, taxii.NewError(http.StatusNotAcceptable, "not_acceptable", "Not acceptable",
-			"Accept-Encoding allows none of gzip, zstd and identity")
+		return nil, errNoCoding()
 	}
 	h, w := k.Response().Header(), k.Response().Writer
 	switch coding {
