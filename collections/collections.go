@@ -9,6 +9,7 @@ package collections
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -132,8 +133,28 @@ type Status struct {
 	Duplicate int      // of the successes: there already
 	First     Added    // the run of date_added that the publication was given; 0 for none
 	Last      Added    //
-	Successes []Detail // at most MaxDetails, in order of arrival
+	Successes []Detail // at most MaxDetails, in order of arrival; see ListSuccesses
 	Failures  []Detail // at most MaxDetails
+}
+
+// ListSuccesses gives the successes that a status lists, in order of arrival, of the first ones and of
+// those after them that have a message. A message tells the publisher what it would not expect, so where
+// not all fit into MaxDetails, the last of those without one make room.
+func ListSuccesses(first, noted []Detail) []Detail {
+	excess := len(first) + len(noted) - MaxDetails
+	if excess <= 0 {
+		return append(first, noted...)
+	}
+	list := make([]Detail, 0, MaxDetails)
+	for i := len(first) - 1; i >= 0; i-- {
+		if first[i].Message == "" && excess > 0 {
+			excess--
+			continue
+		}
+		list = append(list, first[i])
+	}
+	slices.Reverse(list)
+	return append(list, noted[:min(len(noted), MaxDetails-len(list))]...)
 }
 
 // Publication is one request to add objects, with everything decided but what only the store can

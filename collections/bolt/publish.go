@@ -76,6 +76,7 @@ func (b *batch) publish(p *publication) (collections.Status, error) {
 		op.place(&verdicts[i])
 	}
 	b.record(p, &t)
+	t.Successes = collections.ListSuccesses(t.Successes, t.noted)
 	return t.Status, nil
 }
 
@@ -217,6 +218,7 @@ type tally struct {
 	ids     []stix.ID // of those, at most maxNames
 	reached []auth.CollectionID
 	told    []told
+	noted   []collections.Detail // successes with a message after the first MaxDetails
 }
 
 func (t *tally) reach(c auth.CollectionID) {
@@ -254,8 +256,9 @@ func (t *tally) add(it *collections.Item, v *version) {
 }
 
 func (t *tally) succeed(it *collections.Item, version string, duplicate bool) {
-	if len(t.Successes) < collections.MaxDetails {
-		d := collections.Detail{ID: string(it.ID), Version: version, Message: it.Message}
+	d := collections.Detail{ID: string(it.ID), Version: version, Message: it.Message}
+	switch {
+	case len(t.Successes) < collections.MaxDetails:
 		t.Successes = append(t.Successes, d)
 		if !duplicate { // the rest is in the facts
 			d.ID, d.Version = "", ""
@@ -263,6 +266,8 @@ func (t *tally) succeed(it *collections.Item, version string, duplicate bool) {
 		if duplicate || d.Message != "" {
 			t.told = append(t.told, told{At: t.Success, Detail: d})
 		}
+	case d.Message != "" && len(t.noted) < collections.MaxDetails:
+		t.noted = append(t.noted, d)
 	}
 	t.Success++
 }

@@ -27,6 +27,7 @@ type stored struct {
 	Last        collections.Added    `json:"last,omitzero"`
 	Collections []auth.CollectionID  `json:"collections,omitempty"` // where the run is
 	Told        []told               `json:"told,omitempty"`
+	Noted       []collections.Detail `json:"noted,omitempty"` // successes with a message after the first MaxDetails
 	Failures    []collections.Detail `json:"failures,omitempty"`
 }
 
@@ -40,7 +41,7 @@ func storedStatus(t *tally) stored {
 	return stored{
 		ID: t.ID, Operation: t.Operation, Publisher: t.Publisher, Received: t.Received, Success: t.Success,
 		Failure: t.Failure, Duplicate: t.Duplicate, First: t.First, Last: t.Last, Collections: t.reached,
-		Told: t.told, Failures: t.Failures,
+		Told: t.told, Noted: t.noted, Failures: t.Failures,
 	}
 }
 
@@ -131,6 +132,7 @@ func (o *stored) status(tx *bbolt.Tx) (collections.Status, error) {
 		}
 		st.Successes = append(st.Successes, d)
 	}
+	st.Successes = collections.ListSuccesses(st.Successes, o.Noted)
 	return st, nil
 }
 

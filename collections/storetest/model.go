@@ -127,9 +127,10 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 		} else {
 			s.Duplicate++
 		}
-		s.Successes = appendDetail(s.Successes, it.ID, there.Version.Text, it.Message)
+		s.Successes = append(s.Successes, collections.Detail{ID: string(it.ID), Version: there.Version.Text, Message: it.Message})
 		reached = append(reached, it.To...)
 	}
+	s.Successes = listed(s.Successes)
 	m.statuses = append(m.statuses, s)
 	slices.Sort(reached)
 	lines := []auth.Line{lineOf(now.Time(), p.Actor, "publish", map[string]any{
@@ -149,6 +150,18 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 func cloneStatus(s collections.Status) collections.Status {
 	s.Successes, s.Failures = slices.Clone(s.Successes), slices.Clone(s.Failures)
 	return s
+}
+
+// listed cuts the successes down to MaxDetails: the last without a message go, then the last.
+func listed(list []collections.Detail) []collections.Detail {
+	excess := len(list) - collections.MaxDetails
+	for i := len(list) - 1; i >= 0 && excess > 0; i-- {
+		if list[i].Message == "" {
+			list = slices.Delete(list, i, i+1)
+			excess--
+		}
+	}
+	return list[:min(len(list), collections.MaxDetails)]
 }
 
 func appendDetail(list []collections.Detail, id stix.ID, version, message string) []collections.Detail {

@@ -12,6 +12,7 @@ func status() []step {
 	return []step{
 		{"what became of each object", statusWhole},
 		{"details are bounded, counts are not", statusBounds},
+		{"what the publisher is told goes first", statusNotes},
 		{"only failures at the door", statusDoor},
 		{"its publisher's alone", statusPublisher},
 		{"expires", statusExpires},
@@ -118,6 +119,36 @@ func statusBounds(e *env) {
 		if d.ID != want {
 			e.Fatalf("failure %d is %s, want %s", n, d.ID, want)
 		}
+	}
+}
+
+// statusNotes: what the publisher is told of a success is listed, however many others there are.
+func statusNotes(e *env) {
+	const most = collections.MaxDetails
+	list := items(0, most+30)
+	want := []string{string(list[5].ID), string(list[most+10].ID), string(list[most+29].ID)}
+	for _, n := range []int{5, most + 10, most + 29} {
+		list[n].Message = "nobody but you can see it"
+	}
+	p := e.publication(north, list...)
+	e.send(p)
+	for range 2 {
+		s, err := e.store.Status(e.ctx, secure, north, p.Status)
+		e.check("asking for a status", err)
+		if len(s.Successes) != most || s.Success != most+30 {
+			e.Fatalf("%d of %d successes are listed, want %d of %d", len(s.Successes), s.Success, most, most+30)
+		}
+		var noted []string
+		for _, d := range s.Successes {
+			if d.Message != "" {
+				noted = append(noted, d.ID)
+			}
+		}
+		equal(e, "the successes with a message", want, noted)
+		if last := s.Successes[most-3].ID; last != string(list[most-3].ID) {
+			e.Errorf("before the late ones stands %s, want %s", last, list[most-3].ID)
+		}
+		e.reopen()
 	}
 }
 
