@@ -67,7 +67,16 @@ type publishReport struct {
 	Collections []client.Outcome `json:"collections"`
 	Failures    []client.Failure `json:"failures"`
 	Failed      int64            `json:"failed"` // objects, listed or not
+	Notes       []publishNote    `json:"notes"`  // what the gateway said of objects that it took
 	Error       string           `json:"error,omitempty"`
+}
+
+// publishNote is a message about objects that were taken, with the first of them.
+type publishNote struct {
+	Collection string `json:"collection"`
+	Message    string `json:"message"`
+	Objects    int64  `json:"objects"`
+	ID         string `json:"id"`
 }
 
 // surveyed is what was found in one file.
@@ -109,8 +118,8 @@ func (p *publication) run(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
-	p.report = publishReport{DryRun: p.dry, APIRoot: root.URL, Collections: []client.Outcome{}, Failures: []client.Failure{}}
-	pub := &client.Publisher{Client: c, Root: root, Failed: p.failed}
+	p.report = publishReport{DryRun: p.dry, APIRoot: root.URL, Collections: []client.Outcome{}, Failures: []client.Failure{}, Notes: []publishNote{}}
+	pub := &client.Publisher{Client: c, Root: root, Failed: p.failed, Noted: p.noted}
 	p.survey(pub, sources)
 	if p.dry {
 		return p.end(p.tellDry(to))
@@ -228,6 +237,37 @@ func (p *publication) failed(f client.Failure) {
 	p.bar.line(p.w.stdout, "%s  %s  %s", what, where, strings.Join(strings.Fields(id+" "+f.Version+" "+f.Message), " "))
 }
 
+// mostNotes is how many different messages are kept; more of one kind are counted.
+const mostNotes = 1_000
+
+// noted takes what the gateway says of an object that it took.
+func (p *publication) noted(f client.Failure) {
+	for i := range p.report.Notes {
+		if n := &p.report.Notes[i]; n.Message == f.Message && n.Collection == f.Collection {
+			n.Objects++
+			return
+		}
+	}
+	if len(p.report.Notes) < mostNotes {
+		p.report.Notes = append(p.report.Notes, publishNote{f.Collection, f.Message, 1, f.ID})
+	}
+}
+
+// tellNotes prints what the gateway said, the first of each kind.
+func (p *publication) tellNotes() {
+	const most = 10
+	for _, n := range p.report.Notes[:min(most, len(p.report.Notes))] {
+		which := n.ID
+		if n.Objects > 1 {
+			which = fmt.Sprintf("%s and %d more", n.ID, n.Objects-1)
+		}
+		fmt.Fprintf(p.w.stdout, "note    %s  %s: %s\n", n.Collection, which, n.Message)
+	}
+	if more := len(p.report.Notes) - most; more > 0 {
+		fmt.Fprintf(p.w.stdout, "note    and %d other notes: --json lists them\n", more)
+	}
+}
+
 // publish sends everything to every collection. What stops one collection only does not stop the
 // others; what stops the connection stops all.
 func (p *publication) publish(ctx context.Context, pub *client.Publisher, to []taxii.Collection) error {
@@ -277,6 +317,7 @@ func (p *publication) end(err error) error {
 			return errors.Join(err, perr)
 		}
 	} else if !p.dry {
+		p.tellNotes()
 		for _, o := range p.report.Collections {
 			line := fmt.Sprintf("%s: %s sent, %d accepted, %d failed", o.Collection, plural(o.Sent, "object"), o.Accepted, o.Failed)
 			if o.Unlisted > 0 {

@@ -32,7 +32,7 @@ type Source struct {
 	Open func() (io.ReadCloser, error)
 }
 
-// Failure is an object that did not make it, and why.
+// Failure is an object that did not make it, and why; or one that did, and what the server says of it.
 type Failure struct {
 	Collection string `json:"collection,omitempty"` // none when it was not sent at all
 	Source     string `json:"source,omitempty"`     // the file; only when it was not sent
@@ -67,6 +67,7 @@ type Publisher struct {
 	Root    Root
 	Request int64             // bytes of a request at most; DefaultRequest when 0, never over the root's max_content_length
 	Failed  func(Failure)     // told of each object that did not make it; may be nil
+	Noted   func(Failure)     // told of each object that made it with a message; may be nil
 	Sent    func(bytes int64) // told of progress: bytes of objects acknowledged or given up; may be nil
 	largest int64             // bytes of a request that a server with an unannounced limit takes
 	taken   bool              // a request was accepted
@@ -239,6 +240,11 @@ func (p *Publisher) post(ctx context.Context, to taxii.Collection, part batchPar
 			p.fail(Failure{Collection: Name(to), ID: clean(f.ID), Version: clean(f.Version), Message: clean(f.Message)})
 		}
 		out.Unlisted += max(0, failed-int64(len(st.Failures)))
+		for _, d := range st.Successes {
+			if d.Message != "" && p.Noted != nil {
+				p.Noted(Failure{Collection: Name(to), ID: clean(d.ID), Version: clean(d.Version), Message: clean(d.Message)})
+			}
+		}
 	}
 	p.moved(part)
 	return nil
