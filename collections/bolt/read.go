@@ -29,11 +29,7 @@ func (s *Store) Objects(ctx context.Context, v auth.View, at collections.Place, 
 			return dst, io.EOF
 		}
 		err := s.view(ctx, func(tx *bbolt.Tx) error {
-			shelf, err := openShelf(tx, at)
-			if err != nil {
-				return err
-			}
-			o, err := shelf.bytesAt(picks[0].key)
+			o, err := segmentAt(tx, at, picks[0].key)
 			if err != nil {
 				return err
 			}

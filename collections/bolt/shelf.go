@@ -44,6 +44,10 @@ func (s *shelf) open(c *bbolt.Bucket) error {
 	s.segments = c.Bucket([]byte(bucketSegments))
 	s.facts = c.Bucket([]byte(bucketFacts))
 	s.tracks = c.Bucket([]byte(bucketTracks))
+	return s.openTail(c)
+}
+
+func (s *shelf) openTail(c *bbolt.Bucket) error {
 	if b := c.Get([]byte(keyTail)); b != nil {
 		t, err := readTail(b)
 		if err != nil {
@@ -74,6 +78,22 @@ func (s *shelf) factsAt(a collections.Added) (key collections.Added, f *facts, o
 		return s.tail.key(), &s.tail.facts, true, nil
 	}
 	return 0, nil, false, nil
+}
+
+// segmentAt is bytesAt for a transaction that wants nothing else of the collection.
+func segmentAt(tx *bbolt.Tx, at collections.Place, a collections.Added) (objects, error) {
+	s := &shelf{}
+	if op := tx.Bucket(operationName(at.Operation)); op != nil {
+		if c := op.Bucket(collectionName(at.Collection)); c != nil {
+			if k, v := c.Bucket([]byte(bucketSegments)).Cursor().Seek(addedKey(a)); k != nil {
+				return readObjects(v)
+			}
+			if err := s.openTail(c); err != nil {
+				return objects{}, err
+			}
+		}
+	}
+	return s.bytesAt(a)
 }
 
 // bytesAt gives the bytes of the segment that a date_added belongs to.
