@@ -30,7 +30,7 @@ type Collection struct {
 	Alias       string            `json:"alias"` // lower-case ISO 3166-1 alpha-2, or TrainingAlias
 	Title       string            `json:"title"` // unique in the operation, without "." and ","
 	Description string            `json:"description,omitempty"`
-	Ceiling     stix.Level        `json:"ceiling,omitzero"` // no object above it; none: Red
+	Ceiling     stix.Level        `json:"ceiling,omitzero"`  // no object above it; none: Red
 	Training    bool              `json:"training,omitzero"` // for partners without an agreement too
 	Created     time.Time         `json:"created"`
 }
@@ -154,6 +154,7 @@ type Registry struct {
 	now   func() time.Time
 	mu    sync.Mutex // one Apply at a time
 	state atomic.Pointer[State]
+	watch []func(*State)
 }
 
 // OpenRegistry reads the registry that a store holds. now may be nil.
@@ -195,7 +196,21 @@ func (r *Registry) Apply(ctx context.Context, actor auth.Actor, changes ...Chang
 		rows = append(rows, e.Records...)
 		lines = append(lines, auth.NewLine(now, actor, e.Kind, e.What))
 	}
-	return r.store.Apply(ctx, rows, lines, func() { r.state.Store(next) })
+	if err := r.store.Apply(ctx, rows, lines, func() { r.state.Store(next) }); err != nil {
+		return err
+	}
+	for _, f := range r.watch {
+		f(next)
+	}
+	return nil
+}
+
+// Watch has f called after each change, before Apply returns and before the next change; f must be
+// quick and must not Apply.
+func (r *Registry) Watch(f func(*State)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watch = append(r.watch, f)
 }
 
 func compareText[T ~string](a, b T) int {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"math/big"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -45,12 +44,11 @@ const crlLife = certs.DefaultCRLLife / 4
 
 // crl is the revocation list of now.
 type crl struct {
-	mu     sync.Mutex
-	from   *collections.State // what it was made from
-	made   time.Time
-	number int64
-	der    []byte
-	tag    string
+	mu   sync.Mutex
+	from *collections.State // what it was made from
+	made time.Time
+	der  []byte
+	tag  string
 }
 
 // getCRL gives the revocation list of the client issuer. RFC 5280 section 5, RFC 2585 section 4.2.
@@ -69,20 +67,22 @@ func (s *Server) getCRL(k *call) error {
 	return k.Blob(http.StatusOK, "application/pkix-crl", der)
 }
 
-// get makes the list anew when the registry changed or crlLife is over. Its number is the time in
-// microseconds, or one more than the last, so that it grows over restarts too.
+// get makes the list anew when the registry changed or crlLife is over.
 func (c *crl) get(s *Server) (der []byte, tag string, made time.Time, err error) {
 	state, now := s.o.Registry.State(), s.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.from != state || now.Sub(c.made) >= crlLife {
-		number := max(c.number+1, now.UnixMicro())
-		der, err := s.o.Authority.CRL(big.NewInt(number), revoked(state.Access, now), now, 0)
+		number, err := s.o.Authority.NextCRLNumber(now)
+		if err != nil {
+			return nil, "", now, err
+		}
+		der, err := s.o.Authority.CRL(number, revoked(state.Access, now), now, 0)
 		if err != nil {
 			return nil, "", now, err
 		}
 		sum := sha256.Sum256(der)
-		c.from, c.made, c.number, c.der = state, now, number, der
+		c.from, c.made, c.der = state, now, der
 		c.tag = `"` + hex.EncodeToString(sum[:16]) + `"`
 	}
 	return c.der, c.tag, c.made, nil
@@ -91,7 +91,11 @@ func (c *crl) get(s *Server) (der []byte, tag string, made time.Time, err error)
 func revoked(t *auth.Tables, now time.Time) []certs.Revoked {
 	var list []certs.Revoked
 	for _, c := range t.RevokedCertificates(now) {
-		list = append(list, certs.Revoked{Serial: c.Serial, At: c.Revoked})
+		r := certs.Revoked{Serial: c.Serial, At: c.Gone(now)}
+		if c.Revoked.IsZero() {
+			r.Reason = 4 // superseded. RFC 5280 section 5.3.1
+		}
+		list = append(list, r)
 	}
 	return list
 }

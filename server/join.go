@@ -1,7 +1,7 @@
 package server
 
 import (
-	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"mime"
 	"net/http"
@@ -45,18 +45,16 @@ type joined struct {
 // postJoin makes a client of an invitation: its certificate, its secret and its rows come to be in
 // one step or not at all.
 func (s *Server) postJoin(k *call) error {
-	var in struct {
-		CSR string `json:"csr"`
-	}
+	var in joining
 	if kind, _, err := mime.ParseMediaType(k.r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return taxii.NewError(http.StatusUnsupportedMediaType, "invalid_request", "Unsupported media type", `want application/json, {"csr": PEM}`)
+		return taxii.NewError(http.StatusUnsupportedMediaType, "invalid_request", "Unsupported media type", `want application/json, {"csr": PEM}, with "jwks" beside it if need be`)
 	}
 	if err := k.readJSON(maxJoin, &in); err != nil {
 		return err
 	}
 	// Somebody else of the same partner may join at the same moment and take the number.
 	for range 3 {
-		out, err := s.join(k, in.CSR)
+		out, err := s.join(k, in)
 		if errors.Is(err, auth.ErrConflict) {
 			continue
 		}
@@ -68,26 +66,35 @@ func (s *Server) postJoin(k *call) error {
 	return taxii.NewError(http.StatusConflict, "conflict", "Conflict", "others of your organisation join at this moment: try again")
 }
 
-func (s *Server) join(k *call, csr string) (joined, error) {
+// joining is the body of a request to join.
+type joining struct {
+	CSR  string          `json:"csr"`
+	JWKS json.RawMessage `json:"jwks"` // public keys for private_key_jwt, inline; may be left out. RFC 7591 section 2
+}
+
+func (s *Server) join(k *call, in joining) (joined, error) {
 	token, now := k.Param("token"), s.now()
 	invitation, id, err := s.o.Registry.State().Access.Invitation(token, now)
 	if err != nil {
 		return joined{}, err
 	}
-	issued, err := s.o.Authority.Issue([]byte(csr), certs.Subject{Partner: string(invitation.Partner), Client: string(id)}, 0)
+	var keys []auth.PublicKey
+	if in.JWKS != nil {
+		if keys, err = auth.ParseKeys(in.JWKS, now); err != nil {
+			return joined{}, err
+		}
+	}
+	issued, err := s.o.Authority.Issue([]byte(in.CSR), certs.Subject{Partner: string(invitation.Partner), Client: string(id)}, 0)
 	if err != nil {
 		return joined{}, err
 	}
 	text, secret := s.o.Vault.NewSecret(now)
 	err = s.o.Registry.Apply(k.r.Context(), auth.Actor(id), collections.Access(auth.Join{
-		Token:  token,
-		Client: id,
-		Secret: secret,
-		Certificate: auth.Certificate{
-			Serial:      issued.Serial,
-			Fingerprint: hex.EncodeToString(issued.Fingerprint[:]),
-			NotAfter:    issued.NotAfter,
-		},
+		Token:       token,
+		Client:      id,
+		Secret:      secret,
+		Certificate: certificateRow(issued),
+		Keys:        keys,
 	}))
 	return joined{
 		Partner:     invitation.Partner,
@@ -124,7 +131,9 @@ func (s *Server) refuseJoin(k *call, err error) error {
 		return taxii.NewError(http.StatusNotFound, "invalid_invitation", "No such invitation",
 			"this invitation was used, ran out or never was: ask the operator for a new one")
 	case errors.Is(err, certs.ErrRequest), errors.Is(err, certs.ErrKey):
-		return taxii.NewError(http.StatusBadRequest, "invalid_csr", "Certificate request refused", strings.ToValidUTF8(err.Error(), ""))
+		return badRequest(strings.ToValidUTF8(err.Error(), ""))
+	case errors.Is(err, auth.ErrInvalid):
+		return taxii.NewError(http.StatusBadRequest, "invalid_jwks", "Keys refused", strings.ToValidUTF8(err.Error(), ""))
 	}
 	return s.health.note(err, s.now())
 }

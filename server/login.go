@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -33,9 +34,7 @@ func (s *Server) login(k *call) (leave func(), err error) {
 		s.turnAway(k, err)
 		return nil, err
 	}
-	if k.p.Address == "" {
-		k.p.Address = shown.Address
-	}
+	admitted(k.r.Context(), k.p, shown.Certificate)
 	return s.flights.take(k.p.Client)
 }
 
@@ -68,11 +67,14 @@ func (s *Server) presented(r *http.Request) (auth.Presented, error) {
 	p.Certificate = &auth.Shown{
 		Partner:     auth.PartnerID(who.Partner),
 		Client:      auth.ClientID(who.Client),
-		Serial:      fmt.Sprintf("%040x", c.SerialNumber),
+		Serial:      serialOf(c),
 		Fingerprint: hex.EncodeToString(sum[:]),
 	}
 	return p, nil
 }
+
+// serialOf writes a serial number as the registry does.
+func serialOf(c *x509.Certificate) string { return fmt.Sprintf("%040x", c.SerialNumber) }
 
 // turnAway counts a login that did not hold, and lets one of too many wait.
 func (s *Server) turnAway(k *call, err error) {

@@ -6,30 +6,90 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"liaison/auth"
+	"liaison/collections"
 )
 
 // postToken is RFC 6749 sections 3.2 and 4.4.
 func (s *Server) postToken(k *call) error {
-	form, err := s.form(k)
+	r, err := s.tokenRequest(k)
 	if err != nil {
 		return err
+	}
+	token, p, err := s.o.Doors.Token(k.r.Context(), r)
+	if err != nil {
+		return s.refuseClient(k, err)
+	}
+	admitted(k.r.Context(), p, r.Certificate)
+	return k.plainJSON(http.StatusOK, token)
+}
+
+// postRevoke is RFC 7009 section 2. A token that is not known, or another client's, is answered like
+// one that was revoked: "The authorization server responds with HTTP status code 200 if the token has
+// been revoked successfully or if the client submitted an invalid token."
+func (s *Server) postRevoke(k *call) error {
+	p, token, err := s.aboutToken(k)
+	if err != nil {
+		return err
+	}
+	if change, ok := s.o.Doors.Revocation(p, token); ok {
+		err := s.o.Registry.Apply(k.r.Context(), p.Actor(), collections.Access(change))
+		if err != nil && !errors.Is(err, auth.ErrConflict) { // revoked meanwhile
+			return s.health.note(err, s.now())
+		}
+	}
+	return k.plainJSON(http.StatusOK, struct{}{})
+}
+
+// postIntrospect is RFC 7662 section 2.
+func (s *Server) postIntrospect(k *call) error {
+	p, token, err := s.aboutToken(k)
+	if err != nil {
+		return err
+	}
+	return k.plainJSON(http.StatusOK, s.o.Doors.Introspect(p, token))
+}
+
+// aboutToken gives who asks about which token.
+func (s *Server) aboutToken(k *call) (auth.Principal, string, error) {
+	r, err := s.tokenRequest(k)
+	if err != nil {
+		return auth.Principal{}, "", err
+	}
+	p, err := s.o.Doors.Client(k.r.Context(), r)
+	if err != nil {
+		return auth.Principal{}, "", s.refuseClient(k, err)
+	}
+	admitted(k.r.Context(), p, r.Certificate)
+	token := r.Form["token"]
+	if len(token) == 0 || token[0] == "" {
+		return auth.Principal{}, "", &auth.OAuthError{Status: http.StatusBadRequest, Code: "invalid_request", Description: "token is missing"}
+	}
+	return p, token[0], nil
+}
+
+func (s *Server) tokenRequest(k *call) (auth.TokenRequest, error) {
+	form, err := s.form(k)
+	if err != nil {
+		return auth.TokenRequest{}, err
 	}
 	shown, err := s.presented(k.r)
 	if err != nil {
 		s.turnAway(k, err)
-		return &auth.OAuthError{Status: http.StatusUnauthorized, Code: "invalid_client",
+		return auth.TokenRequest{}, &auth.OAuthError{Status: http.StatusUnauthorized, Code: "invalid_client",
 			Description: "the client certificate does not hold"}
 	}
-	token, _, err := s.o.Doors.Token(k.r.Context(), auth.TokenRequest{Presented: shown, Form: form})
-	if err != nil {
-		if e, ok := errors.AsType[*auth.OAuthError](err); ok && e.Status == http.StatusUnauthorized {
-			s.turnAway(k, err)
-		}
-		return err
+	return auth.TokenRequest{Presented: shown, Form: form}, nil
+}
+
+// refuseClient counts a client that did not prove who it is.
+func (s *Server) refuseClient(k *call, err error) error {
+	if e, ok := errors.AsType[*auth.OAuthError](err); ok && e.Status == http.StatusUnauthorized {
+		s.turnAway(k, err)
 	}
-	return k.plainJSON(http.StatusOK, token)
+	return err
 }
 
 // form reads the body of a token request.
@@ -69,6 +129,11 @@ func (s *Server) getKeys(k *call) error {
 
 // getIssuer is the metadata of RFC 8414 section 2.
 func (s *Server) getIssuer(k *call) error {
+	methods := s.o.Doors.AuthMethods()
+	var algs []string // "MUST be present if" an authentication method signs, else left out
+	if slices.Contains(methods, "private_key_jwt") {
+		algs = []string{"EdDSA", "ES256"}
+	}
 	return k.metadata(struct {
 		Issuer        string   `json:"issuer"`
 		Token         string   `json:"token_endpoint"`
@@ -77,7 +142,16 @@ func (s *Server) getIssuer(k *call) error {
 		ResponseTypes []string `json:"response_types_supported"` // none: there is no authorization endpoint
 		Grants        []string `json:"grant_types_supported"`
 		Methods       []string `json:"token_endpoint_auth_methods_supported"`
-		Bound         bool     `json:"tls_client_certificate_bound_access_tokens"` // RFC 8705 section 3.3
+		Algs          []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
+
+		Revocation           string   `json:"revocation_endpoint"`
+		RevocationMethods    []string `json:"revocation_endpoint_auth_methods_supported"`
+		RevocationAlgs       []string `json:"revocation_endpoint_auth_signing_alg_values_supported,omitempty"`
+		Introspection        string   `json:"introspection_endpoint"`
+		IntrospectionMethods []string `json:"introspection_endpoint_auth_methods_supported"`
+		IntrospectionAlgs    []string `json:"introspection_endpoint_auth_signing_alg_values_supported,omitempty"`
+
+		Bound bool `json:"tls_client_certificate_bound_access_tokens"` // RFC 8705 section 3.3
 	}{
 		Issuer:        s.o.Doors.Issuer,
 		Token:         s.link("/oauth2/token"),
@@ -85,8 +159,17 @@ func (s *Server) getIssuer(k *call) error {
 		Scopes:        scopes(),
 		ResponseTypes: []string{},
 		Grants:        []string{"client_credentials"},
-		Methods:       []string{"client_secret_basic", "tls_client_auth"},
-		Bound:         true,
+		Methods:       methods,
+		Algs:          algs,
+
+		Revocation:           s.link("/oauth2/revoke"),
+		RevocationMethods:    methods,
+		RevocationAlgs:       algs,
+		Introspection:        s.link("/oauth2/introspect"),
+		IntrospectionMethods: methods,
+		IntrospectionAlgs:    algs,
+
+		Bound: true,
 	})
 }
 

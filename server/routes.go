@@ -32,6 +32,8 @@ func (s *Server) routes() []route {
 		root       = "/:root"
 		collection = root + "/collections/:collection"
 		object     = collection + "/objects/:object"
+
+		administration = "/admin/v1/*" // its routes are the API's own
 	)
 	return []route{
 		{http.MethodGet, "/taxii2", s.getDiscovery, greeting},
@@ -47,6 +49,8 @@ func (s *Server) routes() []route {
 		{http.MethodGet, object + "/versions", s.getVersions, protocol},
 
 		{http.MethodPost, "/oauth2/token", s.postToken, public},
+		{http.MethodPost, "/oauth2/revoke", s.postRevoke, public},
+		{http.MethodPost, "/oauth2/introspect", s.postIntrospect, public},
 		{http.MethodGet, "/oauth2/jwks", s.getKeys, public},
 		{http.MethodGet, "/.well-known/oauth-authorization-server", s.getIssuer, public},
 		{http.MethodGet, "/.well-known/oauth-protected-resource", s.getResource, public},
@@ -55,6 +59,12 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/join/:token", s.getJoin, public},
 		{http.MethodPost, "/join/:token", s.postJoin, public},
 		{http.MethodPost, "/client/secret", s.postSecret, client},
+		{http.MethodPost, "/client/certificate", s.postCertificate, client},
+
+		{http.MethodGet, administration, s.administer, client},
+		{http.MethodPost, administration, s.administer, client},
+		{http.MethodPut, administration, s.administer, client},
+		{http.MethodPatch, administration, s.administer, client},
 
 		{http.MethodGet, "/crl", s.getCRL, public},
 		{http.MethodGet, "/healthz", s.getHealth, public},
@@ -84,7 +94,11 @@ func (s *Server) router() *echo.Echo {
 		if r.method == http.MethodGet {
 			methods = append(methods, http.MethodHead)
 		}
-		for _, path := range []string{r.path, r.path + "/"} {
+		paths := []string{r.path, r.path + "/"}
+		if strings.HasSuffix(r.path, "*") { // which takes both
+			paths = paths[:1]
+		}
+		for _, path := range paths {
 			e.Match(methods, path, s.admit(r))
 			allowed[path] = append(allowed[path], methods...)
 		}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -56,10 +57,11 @@ type Options struct {
 	Title       string // of the discovery resource; "" is Liaison
 	Description string
 	Contact     string
-	MaxContent  int64         // max_content_length of every api root in bytes; 0: the Desk's, else DefaultMaxContent
-	MaxInFlight int           // 0: DefaultMaxInFlight
-	Grace       time.Duration // that a body or an answer may take beyond its rate; 0: DefaultGrace
-	MinRate     int           // bytes a second that a peer has to keep after that; 0: DefaultMinRate
+	Admin       Administration // the operator's API for operators that come over TLS; nil: there is none here
+	MaxContent  int64          // max_content_length of every api root in bytes; 0: the Desk's, else DefaultMaxContent
+	MaxInFlight int            // 0: DefaultMaxInFlight
+	Grace       time.Duration  // that a body or an answer may take beyond its rate; 0: DefaultGrace
+	MinRate     int            // bytes a second that a peer has to keep after that; 0: DefaultMinRate
 }
 
 // Server answers for one gateway. Safe for concurrent use.
@@ -75,7 +77,9 @@ type Server struct {
 	pools   *pools
 	crl     crl
 	health  health
-	wall    func() time.Time // the machine's clock, which deadlines and durations run by
+
+	connections connections
+	wall        func() time.Time // the machine's clock, which deadlines and durations run by
 }
 
 // New makes a Server; an error names the option that is wrong.
@@ -86,7 +90,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		o:       o,
 		base:    strings.TrimSuffix(o.URL.String(), "/"),
-		cursors: taxii.Cursors{MAC: o.Vault.MAC},
+		cursors: taxii.Cursors{MAC: o.Vault.MAC, Holds: o.Vault.Holds},
 		refused: newTally(o.Now()),
 		strayed: newTally(o.Now()),
 		flights: flights{most: o.MaxInFlight, now: map[auth.ClientID]int{}},
@@ -94,6 +98,8 @@ func New(o Options) (*Server, error) {
 		pools:   newPools(),
 		wall:    time.Now,
 	}
+	s.connections.open = map[net.Conn]*connection{}
+	o.Registry.Watch(s.sever)
 	s.echo = s.router()
 	return s, nil
 }
@@ -149,6 +155,8 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 func (s *Server) HTTP() *http.Server {
 	return &http.Server{
 		Handler:           s.Handler(),
+		ConnContext:       s.connections.begin,
+		ConnState:         s.connections.changed,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader - 4096, // net/http adds 4096
