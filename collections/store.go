@@ -128,7 +128,7 @@ type Store interface {
 type Page struct {
 	Count       int
 	First, Last Added // date_added of the first and the last object; 0 when Count is 0
-	More        bool // whether the reader sees more that matches after Last; never when Count is 0
+	More        bool  // whether the reader sees more that matches after Last; never when Count is 0
 	// Next appends the next run of objects, joined by commas, to dst; the caller puts a comma between
 	// runs. At the end it returns io.EOF and dst as it was. A version that was deleted since the
 	// planning is left out, so that a run may be empty. Not safe for concurrent use.
