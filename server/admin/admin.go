@@ -3,9 +3,10 @@
 // client that the operator's verbs use.
 //
 // It speaks plain HTTP/1.1 with JSON over a unix socket in the data directory (Listen), or within one
-// process when no gateway runs (InProcess); never over the listener that partners reach. Who speaks
-// is told by the operating system, not by a credential. It knows no engine and decides nothing that
-// auth and collections do not decide.
+// process when no gateway runs (InProcess): there the operating system tells who speaks, not a
+// credential. An operator who is not on the machine comes through the listener that partners reach,
+// identified by it (Remote). It knows no engine and decides nothing that auth and collections do not
+// decide.
 package admin
 
 import (
@@ -47,6 +48,9 @@ type Options struct {
 	URL        string                                       // the gateway's public URL
 	Invitation func(token string) string                    // the URL to give to a partner that is invited
 	Archive    func(ctx context.Context, w io.Writer) error // writes a backup of the whole data directory
+	Ring       *auth.Ring                                   // the keys that sign tokens
+	Vault      *auth.Vault                                  // the keys that secrets are kept under
+	Uses       *auth.Uses                                   // when credentials were last used; may be nil
 	Now        func() time.Time                             // default time.Now
 	Log        *slog.Logger                                 // default slog.DiscardHandler
 }
@@ -95,36 +99,44 @@ type route struct {
 	method, path string
 	query        []string // the parameters that it knows
 	act          act
+	about        string // one line for the description
+	in, out      any    // the bodies of request and answer, as zero values; nil: none; a string: that media type
+	status       int    // of the answer; 0: 200
 }
 
 // routes is the whole of /admin/v1.
 func (a *API) routes() []route {
 	return []route{
-		{"GET", "/health", nil, a.health},
+		{"GET", "/health", nil, a.health, "Whether the gateway answers, and what it holds", nil, Health{}, 0},
+		{"GET", "/openapi.json", nil, a.describe, "This description", nil, mediaJSON, 0},
 
-		{"GET", "/operations", nil, a.listOperations},
-		{"POST", "/operations", nil, a.createOperation},
-		{"GET", "/operations/{operation}", nil, a.showOperation},
-		{"POST", "/operations/{operation}/close", nil, a.closeOperation},
+		{"GET", "/operations", nil, a.listOperations, "List the operations", nil, list[Operation]{}, 0},
+		{"POST", "/operations", nil, a.createOperation, "Open an operation", NewOperation{}, Operation{}, 201},
+		{"GET", "/operations/{operation}", nil, a.showOperation, "Show an operation", nil, Operation{}, 0},
+		{"POST", "/operations/{operation}/close", nil, a.closeOperation, "End publishing into an operation", nil, Operation{}, 0},
 
-		{"GET", "/partners", nil, a.listPartners},
-		{"POST", "/partners", nil, a.createPartner},
-		{"GET", "/partners/{partner}", nil, a.showPartner},
-		{"PATCH", "/partners/{partner}", nil, a.setPartner},
-		{"POST", "/partners/{partner}/suspend", nil, a.suspendPartner},
-		{"POST", "/partners/{partner}/resume", nil, a.resumePartner},
-		{"POST", "/partners/{partner}/remove", nil, a.removePartner},
-		{"POST", "/partners/{partner}/resync", nil, a.resyncPartner},
-		{"POST", "/partners/{partner}/invitations", nil, a.invitePartner},
-		{"PUT", "/partners/{partner}/grants/{operation}/{collection}", nil, a.setGrant},
+		{"GET", "/partners", nil, a.listPartners, "List the partners, removed ones too", nil, list[Partner]{}, 0},
+		{"POST", "/partners", nil, a.createPartner, "Add a partner with its grants", NewPartner{}, Partner{}, 201},
+		{"GET", "/partners/{partner}", nil, a.showPartner, "Show a partner", nil, Partner{}, 0},
+		{"PATCH", "/partners/{partner}", nil, a.setPartner, "Change what is given of a partner", PartnerChange{}, Changed{}, 0},
+		{"POST", "/partners/{partner}/suspend", nil, a.suspendPartner, "Stop a partner at its next request", nil, Partner{}, 0},
+		{"POST", "/partners/{partner}/resume", nil, a.resumePartner, "Let a suspended partner in again", nil, Partner{}, 0},
+		{"POST", "/partners/{partner}/remove", nil, a.removePartner, "Remove a partner for good", nil, Partner{}, 0},
+		{"POST", "/partners/{partner}/resync", nil, a.resyncPartner, "Make a partner's clients pull from the start", nil, Partner{}, 0},
+		{"POST", "/partners/{partner}/invitations", nil, a.invitePartner, "Make a URL with which a partner joins once", NewInvitation{}, Invitation{}, 201},
+		{"PUT", "/partners/{partner}/grants/{operation}/{collection}", nil, a.setGrant, "Set a partner's rights on a collection", auth.Rights{}, Changed{}, 0},
 
-		{"GET", "/clients", []string{"partner"}, a.listClients},
-		{"POST", "/clients/{client}/revoke", nil, a.revokeClient},
-		{"POST", "/partners/{partner}/clients/revoke", nil, a.revokeClients},
+		{"GET", "/clients", []string{"partner"}, a.listClients, "List the clients of a partner, or of all", nil, list[Holder]{}, 0},
+		{"POST", "/clients/{client}/revoke", nil, a.revokeClient, "Take credentials of a client away for good", Revocation{}, Holder{}, 0},
+		{"POST", "/partners/{partner}/clients/revoke", nil, a.revokeClients, "Revoke all live clients of a partner", nil, list[Holder]{}, 0},
 
-		{"GET", "/journal", []string{"from", "limit"}, a.listJournal},
-		{"POST", "/journal/verify", nil, a.verifyJournal},
-		{"GET", "/backup", nil, a.backup},
+		{"GET", "/keys", nil, a.listKeys, "List the gateway's own keys", nil, Keys{}, 0},
+		{"POST", "/keys/rotate", nil, a.rotateKeys, "Begin a rotation of the keys that sign tokens, or of the server keys", KeyRotation{}, Keys{}, 0},
+		{"POST", "/keys/{key}/revoke", nil, a.revokeKey, "Take a key away at once, in an emergency", nil, Keys{}, 0},
+
+		{"GET", "/journal", []string{"from", "limit"}, a.listJournal, "Read the journal, a line each", nil, mediaLines, 0},
+		{"POST", "/journal/verify", nil, a.verifyJournal, "Recompute every hash of the journal", nil, Verified{}, 0},
+		{"GET", "/backup", nil, a.backup, "A copy of everything, keys included; on the machine only", nil, mediaTar, 0},
 	}
 }
 
@@ -148,7 +160,7 @@ func (a *API) handler(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		p, err := a.identify(r)
+		p, err := a.identify(r, rt)
 		if err == nil {
 			err = knownParameters(r, rt.query)
 		}
@@ -170,8 +182,31 @@ func (a *API) handler(rt route) http.Handler {
 	})
 }
 
-// identify admits root and the owner of the data directory.
-func (a *API) identify(r *http.Request) (auth.Principal, error) {
+// Remote answers a request of an operator or an auditor that somebody else has identified, by more
+// than one proof. An auditor has the journal and what stands around it; nobody has a backup.
+func (a *API) Remote(w http.ResponseWriter, r *http.Request, p auth.Principal) {
+	a.mux.ServeHTTP(w, r.WithContext(withRemote(r.Context(), p)))
+}
+
+// remote reports whether a principal that is not on the machine may use the route.
+func (rt route) remote(p auth.Principal) bool {
+	switch p.Role {
+	case auth.Operator:
+		return rt.path != "/backup"
+	case auth.Auditor:
+		return rt.path == "" || slices.Contains([]string{"/health", "/openapi.json", "/journal", "/journal/verify"}, rt.path)
+	}
+	return false
+}
+
+// identify admits root and the owner of the data directory, and who comes by Remote.
+func (a *API) identify(r *http.Request, rt route) (auth.Principal, error) {
+	if p, ok := remote(r.Context()); ok {
+		if !rt.remote(p) {
+			return p, fmt.Errorf("%w: not for an %s that is not on the machine", auth.ErrDenied, p.Role)
+		}
+		return p, nil
+	}
 	uid, ok := peer(r.Context())
 	if !ok {
 		return auth.Principal{}, fmt.Errorf("%w: the operator's API answers on the gateway's own socket only", auth.ErrUnauthenticated)

@@ -146,6 +146,21 @@ func (c *Client) RevokePartner(ctx context.Context, id auth.PartnerID) ([]Holder
 	return l.Items, err
 }
 
+// Keys lists the gateway's own keys.
+func (c *Client) Keys(ctx context.Context) (Keys, error) {
+	return call[Keys](ctx, c, http.MethodGet, "/keys", nil)
+}
+
+// RotateKeys begins a rotation of the keys of a kind, SigningKeys or ServerKeys.
+func (c *Client) RotateKeys(ctx context.Context, kind string) (Keys, error) {
+	return call[Keys](ctx, c, http.MethodPost, "/keys/rotate", KeyRotation{kind})
+}
+
+// RevokeKey takes one of the gateway's own keys away at once.
+func (c *Client) RevokeKey(ctx context.Context, id string) (Keys, error) {
+	return call[Keys](ctx, c, http.MethodPost, path("keys", id, "revoke"), nil)
+}
+
 // Journal gives the lines from number from on, at most limit of them (below 0: all), each the hashed
 // record and a newline. The caller closes it.
 func (c *Client) Journal(ctx context.Context, from, limit int64) (io.ReadCloser, error) {

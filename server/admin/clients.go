@@ -21,22 +21,27 @@ func (a *API) listClients(r request) (any, error) {
 	all := list[Holder]{Items: []Holder{}}
 	for _, c := range st.Access.Clients {
 		if partner == "" || c.Partner == partner {
-			all.Items = append(all.Items, client(c))
+			all.Items = append(all.Items, a.holder(c))
 		}
 	}
 	sortHolders(all.Items)
 	return all, nil
 }
 
-func client(c auth.Client) Holder {
+func (a *API) holder(c auth.Client) Holder {
 	out := Holder{
 		ID: c.ID, Partner: c.Partner, Created: c.Created, Revoked: c.Revoked,
-		Secrets: []Secret{}, Certificates: []auth.Certificate{},
+		Secrets: []Secret{}, Certificates: []Certificate{}, Keys: []Key{},
 	}
 	for _, s := range c.Secrets {
-		out.Secrets = append(out.Secrets, Secret{ID: s.ID, Created: s.Created, Expires: s.Expires})
+		out.Secrets = append(out.Secrets, Secret{ID: s.ID, Created: s.Created, Expires: s.Expires, LastUsed: a.o.Uses.Last(s.ID)})
 	}
-	out.Certificates = append(out.Certificates, c.Certificates...)
+	for _, s := range c.Certificates {
+		out.Certificates = append(out.Certificates, Certificate{s, a.o.Uses.Last(s.Serial)})
+	}
+	for _, k := range c.Keys {
+		out.Keys = append(out.Keys, Key{ID: k.ID, Created: k.Created, LastUsed: a.o.Uses.Last(k.ID)})
+	}
 	return out
 }
 
@@ -47,9 +52,17 @@ func (a *API) revokeClient(r request) (any, error) {
 		return nil, err
 	}
 	var change auth.Change = auth.RevokeClient{ID: id}
+	named := 0
+	for _, s := range []string{in.Secret, in.Certificate, in.Key} {
+		if s != "" {
+			named++
+		}
+	}
 	switch {
-	case in.Secret != "" && in.Certificate != "":
-		return nil, fmt.Errorf("%w: secret and certificate: name one of them, or none for everything", auth.ErrInvalid)
+	case named > 1:
+		return nil, fmt.Errorf("%w: secret, certificate and key: name one of them, or none for everything", auth.ErrInvalid)
+	case in.Key != "":
+		change = auth.RevokeKey{Client: id, ID: in.Key}
 	case in.Secret != "":
 		change = auth.RevokeSecret{Client: id, ID: in.Secret}
 	case in.Certificate != "":
@@ -58,7 +71,7 @@ func (a *API) revokeClient(r request) (any, error) {
 	if err := a.o.Registry.Apply(r.Context(), r.actor, collections.Access(change)); err != nil {
 		return nil, err
 	}
-	return client(a.o.Registry.State().Access.Clients[id]), nil
+	return a.holder(a.o.Registry.State().Access.Clients[id]), nil
 }
 
 // revokeClients revokes all clients of a partner in one act: after a breach.
@@ -86,7 +99,7 @@ func (a *API) revokeClients(r request) (any, error) {
 	}
 	all := list[Holder]{}
 	for _, k := range gone {
-		all.Items = append(all.Items, client(a.o.Registry.State().Access.Clients[k]))
+		all.Items = append(all.Items, a.holder(a.o.Registry.State().Access.Clients[k]))
 	}
 	sortHolders(all.Items)
 	return all, nil

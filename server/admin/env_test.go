@@ -30,6 +30,9 @@ type env struct {
 	registry *collections.Registry
 	store    collections.Store
 	log      *safeBuffer
+	ring     *auth.Ring
+	vault    *auth.Vault
+	uses     auth.Uses
 	archive  func(ctx context.Context, w io.Writer) error
 }
 
@@ -51,7 +54,14 @@ func newEnv(t *testing.T, change func(*admin.Options)) *env {
 	e.store = store
 	e.registry, err = collections.OpenRegistry(t.Context(), store, nil)
 	check(t, err)
+	e.ring, err = auth.CreateRing(filepath.Join(e.dir, "keys"))
+	check(t, err)
+	e.vault, err = auth.CreateVault(filepath.Join(e.dir, "keys"))
+	check(t, err)
 	o := admin.Options{
+		Ring:       e.ring,
+		Vault:      e.vault,
+		Uses:       &e.uses,
 		Registry:   e.registry,
 		Store:      store,
 		Owner:      os.Getuid(),
@@ -122,9 +132,7 @@ func (e *env) join(t *testing.T, partner auth.PartnerID) auth.ClientID {
 	check(t, e.registry.Apply(t.Context(), "test", collections.Access(auth.Invite{Partner: partner, Token: token, TTL: time.Hour})))
 	_, id, err := e.registry.State().Access.Invitation(token, now)
 	check(t, err)
-	vault, err := auth.CreateVault(filepath.Join(t.TempDir(), "keys"))
-	check(t, err)
-	_, secret := vault.NewSecret(now)
+	_, secret := e.vault.NewSecret(now)
 	check(t, e.registry.Apply(t.Context(), "test", collections.Access(auth.Join{Token: token, Client: id, Secret: secret})))
 	return id
 }

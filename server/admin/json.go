@@ -108,6 +108,8 @@ func typeName(t reflect.Type) string {
 		return "a string"
 	case reflect.Bool:
 		return "true or false"
+	case reflect.Pointer:
+		return typeName(t.Elem())
 	case reflect.Slice:
 		return "an array of strings"
 	}

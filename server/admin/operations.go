@@ -26,7 +26,7 @@ func (a *API) createOperation(r request) (any, error) {
 		return nil, err
 	}
 	err := a.o.Registry.Apply(r.Context(), r.actor, collections.CreateOperation{
-		ID: in.ID, Title: in.Title, Description: in.Description, Countries: in.Countries,
+		ID: in.ID, Title: in.Title, Description: in.Description, Countries: in.Countries, Training: in.Training,
 	})
 	if err != nil {
 		return nil, err
@@ -103,6 +103,21 @@ func choose(st *collections.State, op auth.OperationID, countries []string) ([]c
 			return nil, fmt.Errorf("%w: countries: %s is listed twice", auth.ErrInvalid, strings.ToUpper(code))
 		}
 		chosen = append(chosen, c)
+	}
+	return chosen, nil
+}
+
+// countriesOf is choose for a partner's countries: the operation's training collection, if there is
+// one, goes with any of them.
+func countriesOf(st *collections.State, op auth.OperationID, countries []string) ([]collections.Collection, error) {
+	chosen, err := choose(st, op, countries)
+	if err != nil || len(chosen) == 0 {
+		return chosen, err
+	}
+	for _, c := range st.In(op) {
+		if c.Training && !slices.ContainsFunc(chosen, func(x collections.Collection) bool { return x.ID == c.ID }) {
+			chosen = append(chosen, c)
+		}
 	}
 	return chosen, nil
 }

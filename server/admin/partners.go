@@ -3,6 +3,7 @@ package admin
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -33,7 +34,7 @@ func (a *API) createPartner(r request) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: default_marking: %w", auth.ErrInvalid, err)
 	}
-	chosen, err := choose(a.o.Registry.State(), in.Operation, in.Countries)
+	chosen, err := countriesOf(a.o.Registry.State(), in.Operation, in.Countries)
 	if err != nil {
 		return nil, err
 	}
@@ -73,35 +74,77 @@ func (a *API) setPartner(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := auth.SetPartner{ID: id, Name: in.Name}
+	set, err := in.set(id)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := a.countries(before, in.Operation, in.Countries)
+	if err != nil {
+		return nil, err
+	}
+	if in.Operation == "" || set != (auth.SetPartner{ID: id}) {
+		changes = append(changes, collections.Access(set))
+	}
+	return a.change(r, before, changes)
+}
+
+// set gives what the change is besides countries.
+func (in PartnerChange) set(id auth.PartnerID) (auth.SetPartner, error) {
+	set := auth.SetPartner{ID: id, Name: in.Name, RequireCertificate: in.RequireCertificate, Compatibility: in.Compatibility}
 	if in.Clearance != nil {
 		l, err := level(*in.Clearance)
 		if err != nil {
-			return nil, fmt.Errorf("%w: clearance: %w", auth.ErrInvalid, err)
+			return set, fmt.Errorf("%w: clearance: %w", auth.ErrInvalid, err)
 		}
 		set.Clearance = &l
 	}
 	if in.DefaultMarking != nil {
 		l, err := level(*in.DefaultMarking)
 		if err != nil {
-			return nil, fmt.Errorf("%w: default_marking: %w", auth.ErrInvalid, err)
+			return set, fmt.Errorf("%w: default_marking: %w", auth.ErrInvalid, err)
 		}
 		set.DefaultMarking = &l
 	}
-	changes, err := a.countries(before, in.Operation, in.Countries)
+	if in.Networks != nil {
+		nets := []netip.Prefix{}
+		for _, text := range *in.Networks {
+			n, err := auth.ParseNetwork(text)
+			if err != nil {
+				return set, err
+			}
+			nets = append(nets, n)
+		}
+		set.Networks = &nets
+	}
+	var err error
+	set.Agreement, err = in.agreement()
+	return set, err
+}
+
+// agreement gives the agreement that is set: nil for none given, the zero value to take it away.
+func (in PartnerChange) agreement() (*auth.Agreement, error) {
+	switch {
+	case in.Agreement == nil && in.AgreementUntil == nil:
+		return nil, nil
+	case in.Agreement != nil && *in.Agreement == "" && in.AgreementUntil == nil:
+		return &auth.Agreement{}, nil
+	case in.Agreement == nil || in.AgreementUntil == nil:
+		return nil, fmt.Errorf("%w: agreement and agreement_until go together", auth.ErrInvalid)
+	}
+	until, err := time.Parse(time.RFC3339, *in.AgreementUntil)
+	if day, e := time.Parse(time.DateOnly, *in.AgreementUntil); e == nil {
+		until, err = day.AddDate(0, 0, 1), nil // the day itself counts
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: agreement_until %.40q: want a day like 2026-12-31", auth.ErrInvalid, *in.AgreementUntil)
 	}
-	if in.Operation == "" || set.Name != nil || set.Clearance != nil || set.DefaultMarking != nil {
-		changes = append(changes, collections.Access(set))
-	}
-	return a.change(r, before, changes)
+	return &auth.Agreement{Reference: *in.Agreement, Until: until.UTC()}, nil
 }
 
 // countries gives the changes after which the partner has the named collections of an operation, with
 // the rights that it had or the usual ones, and no others.
 func (a *API) countries(p Partner, op auth.OperationID, codes []string) ([]collections.Change, error) {
-	chosen, err := choose(a.o.Registry.State(), op, codes)
+	chosen, err := countriesOf(a.o.Registry.State(), op, codes)
 	if err != nil {
 		return nil, err
 	}

@@ -3,9 +3,24 @@ package admin
 import (
 	"context"
 	"net"
+
+	"liaison/auth"
 )
 
-type peerKey struct{}
+type (
+	peerKey   struct{}
+	remoteKey struct{}
+)
+
+// withRemote says who a request comes from that the listener for partners identified.
+func withRemote(ctx context.Context, p auth.Principal) context.Context {
+	return context.WithValue(ctx, remoteKey{}, p)
+}
+
+func remote(ctx context.Context) (p auth.Principal, ok bool) {
+	p, ok = ctx.Value(remoteKey{}).(auth.Principal)
+	return p, ok
+}
 
 // withPeer says which user a request comes from. Only the two transports of this package call it.
 func withPeer(ctx context.Context, uid int) context.Context {

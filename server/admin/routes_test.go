@@ -35,6 +35,7 @@ func TestRoutes(t *testing.T) {
 	e.archive = func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, "tar"); return err }
 	e.serve(t)
 	seen := map[string]bool{}
+	described := describedBy(t, e)
 	for _, c := range []struct {
 		route  string // of the table
 		path   string // asked for
@@ -47,6 +48,8 @@ func TestRoutes(t *testing.T) {
 
 		{"GET /operations", "/operations", "", 200, `"slug":"secure"`},
 		{"POST /operations", "/operations", `{"slug":"two","title":"Two","countries":["sg"]}`, 201, `"alias":"sg"`},
+		{"POST /operations", "/operations", `{"slug":"drill","title":"Drill","countries":["sg"],"training":true}`, 201, `"alias":"training"`},
+		{"POST /partners", "/partners", `{"id":"sg-police","role":"agency","name":"SG","operation":"drill","countries":["SG"]}`, 201, `"alias":"training"`},
 		{"POST /operations", "/operations", `{"slug":"secure","title":"Two","countries":["sg"]}`, 409, `"error":"exists"`},
 		{"POST /operations", "/operations", `{"slug":"Two","title":"Two","countries":["sg"]}`, 400, `"error":"invalid"`},
 		{"POST /operations", "/operations", `{"slug":"x","title":"X","countries":[]}`, 400, `want at least one`},
@@ -69,6 +72,16 @@ func TestRoutes(t *testing.T) {
 		{"PATCH /partners/{partner}", "/partners/vn-police", `{"operation":"secure","countries":["VN"]}`, 200, `"widened":true`},
 		{"PATCH /partners/{partner}", "/partners/vn-police", `{"operation":"secure","countries":["VN"]}`, 200, `"widened":false`},
 		{"PATCH /partners/{partner}", "/partners/vn-police", `{}`, 400, `nothing to set`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"require_certificate":true,"networks":["192.0.2.7","2001:db8::/32"]}`, 200, `"networks":["192.0.2.7/32","2001:db8::/32"]`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"networks":[],"require_certificate":false}`, 200, `"widened":false`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"networks":["everywhere"]}`, 400, `want an address or a network`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"networks":"192.0.2.7"}`, 400, `want an array of strings`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"agreement":"MoU 17","agreement_until":"2099-12-31"}`, 200, `"agreement":{"reference":"MoU 17","until":"2100-01-01T00:00:00Z"}`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"agreement":"MoU 17"}`, 400, `go together`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"agreement":"MoU 17","agreement_until":"soon"}`, 400, `want a day`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"agreement":""}`, 200, `"widened":false`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"compatibility":["empty-objects"]}`, 200, `"compatibility":["empty-objects"]`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"compatibility":["x"]}`, 400, `want empty-objects`},
 		{"PATCH /partners/{partner}", "/partners/nobody", `{"name":"N"}`, 404, `"error":"not_found"`},
 		{"PUT /partners/{partner}/grants/{operation}/{collection}", "/partners/vn-police/grants/secure/lk", `{"read":true,"write":false}`, 200, `"alias":"lk"`},
 		{"PUT /partners/{partner}/grants/{operation}/{collection}", "/partners/vn-police/grants/secure/xx", `{"read":true,"write":false}`, 404, `it has lk, vn`},
@@ -94,6 +107,16 @@ func TestRoutes(t *testing.T) {
 		{"POST /partners/{partner}/clients/revoke", "/partners/acme/clients/revoke", "", 409, `no client that is live`},
 		{"POST /partners/{partner}/clients/revoke", "/partners/nobody/clients/revoke", "", 404, `"error":"not_found"`},
 		{"POST /partners/{partner}/remove", "/partners/acme/remove", "", 200, `"state":"removed"`},
+
+		{"GET /keys", "/keys", "", 200, `"state":"active"`},
+		{"POST /keys/rotate", "/keys/rotate", "", 200, `"state":"next"`},
+		{"POST /keys/rotate", "/keys/rotate", `{"kind":"signing"}`, 409, `a rotation is under way`},
+		{"POST /keys/rotate", "/keys/rotate", `{"kind":"server"}`, 200, `"state":"retiring"`},
+		{"POST /keys/rotate", "/keys/rotate", `{"kind":"journal"}`, 400, `want signing or server`},
+		{"POST /keys/{key}/revoke", "/keys/nothing/revoke", "", 404, `liaison key list`},
+		{"POST /keys/{key}/revoke", "/keys/" + e.signingKey() + "/revoke", "", 200, `"state":"retired"`},
+		{"POST /keys/{key}/revoke", "/keys/" + e.vault.Keys(e.registry.State().Access)[0].ID + "/revoke", "", 200, `"state":"active"`},
+		{"GET /openapi.json", "/openapi.json", "", 200, `"openapi":"3.1.0"`},
 
 		{"GET /journal", "/journal?from=0&limit=2", "", 200, `"seq":1,`},
 		{"GET /journal", "/journal?from=100000", "", 200, ""},
@@ -122,6 +145,7 @@ func TestRoutes(t *testing.T) {
 		if status >= 400 {
 			problem(t, answer)
 		}
+		described.holds(t, method, path, status, answer)
 	}
 	for _, r := range e.api.Routes() {
 		if !seen[r.Method+" "+r.Path] {
@@ -226,7 +250,7 @@ func TestIsolation(t *testing.T) {
 	s := httptest.NewServer(e.api)
 	t.Cleanup(s.Close)
 	for _, r := range e.api.Routes() {
-		path := strings.NewReplacer("{partner}", "acme", "{operation}", "secure", "{collection}", "vn", "{client}", "acme_1").Replace(r.Path)
+		path := strings.NewReplacer("{partner}", "acme", "{operation}", "secure", "{collection}", "vn", "{client}", "acme_1", "{key}", "k").Replace(r.Path)
 		req, err := http.NewRequestWithContext(t.Context(), r.Method, s.URL+admin.Prefix+path, nil)
 		check(t, err)
 		req.SetBasicAuth("local:0", "")

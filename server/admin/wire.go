@@ -15,7 +15,8 @@ type (
 		ID          auth.OperationID `json:"slug"`
 		Title       string           `json:"title"`
 		Description string           `json:"description,omitempty"`
-		Countries   []string         `json:"countries"` // ISO 3166-1 alpha-2, any case
+		Countries   []string         `json:"countries"`          // ISO 3166-1 alpha-2, any case
+		Training    bool             `json:"training,omitempty"` // with a training collection
 	}
 	// NewPartner is the body of POST /partners. With Operation and Countries the partner gets its
 	// grants in the same transaction: vendors read and write, agencies read.
@@ -31,11 +32,18 @@ type (
 	// PartnerChange is the body of PATCH /partners/ID. Countries are then all that the partner has in
 	// the operation: grants on others are taken away, those that are there keep their rights.
 	PartnerChange struct {
-		Name           *string          `json:"name,omitempty"`
-		Clearance      *string          `json:"clearance,omitempty"`
-		DefaultMarking *string          `json:"default_marking,omitempty"` // "" takes it away
-		Operation      auth.OperationID `json:"operation,omitempty"`
-		Countries      []string         `json:"countries,omitempty"`
+		Name           *string `json:"name,omitempty"`
+		Clearance      *string `json:"clearance,omitempty"`
+		DefaultMarking *string `json:"default_marking,omitempty"` // "" takes it away
+
+		RequireCertificate *bool                 `json:"require_certificate,omitempty"`
+		Networks           *[]string             `json:"networks,omitempty"`        // addresses and networks; [] is everywhere
+		Agreement          *string               `json:"agreement,omitempty"`       // its reference; "" takes it away
+		AgreementUntil     *string               `json:"agreement_until,omitempty"` // 2026-12-31, or a time in RFC 3339; with agreement
+		Compatibility      *[]auth.Compatibility `json:"compatibility,omitempty"`   // [] is none
+
+		Operation auth.OperationID `json:"operation,omitempty"`
+		Countries []string         `json:"countries,omitempty"`
 	}
 	// NewInvitation is the body of POST /partners/ID/invitations.
 	NewInvitation struct {
@@ -46,7 +54,18 @@ type (
 	Revocation struct {
 		Secret      string `json:"secret,omitempty"`
 		Certificate string `json:"certificate,omitempty"` // its serial
+		Key         string `json:"key,omitempty"`         // its thumbprint
 	}
+	// KeyRotation is the body of POST /keys/rotate.
+	KeyRotation struct {
+		Kind string `json:"kind,omitempty"` // SigningKeys, which is the default, or ServerKeys
+	}
+)
+
+// The kinds of keys that the gateway has itself.
+const (
+	SigningKeys = "signing" // of access tokens
+	ServerKeys  = "server"  // under which secrets are kept and cursors sealed
 )
 
 // The bodies of answers.
@@ -85,18 +104,36 @@ type (
 	}
 	// Holder is a client of a partner without what its credentials could be guessed from.
 	Holder struct {
-		ID           auth.ClientID      `json:"id"`
-		Partner      auth.PartnerID     `json:"partner"`
-		Created      time.Time          `json:"created"`
-		Revoked      time.Time          `json:"revoked,omitzero"`
-		Secrets      []Secret           `json:"secrets"`
-		Certificates []auth.Certificate `json:"certificates"`
+		ID           auth.ClientID  `json:"id"`
+		Partner      auth.PartnerID `json:"partner"`
+		Created      time.Time      `json:"created"`
+		Revoked      time.Time      `json:"revoked,omitzero"`
+		Secrets      []Secret       `json:"secrets"`
+		Certificates []Certificate  `json:"certificates"`
+		Keys         []Key          `json:"keys"` // by which it signs assertions
 	}
 	// Secret is a secret's row without its MAC.
 	Secret struct {
-		ID      string    `json:"id"`
-		Created time.Time `json:"created"`
-		Expires time.Time `json:"expires,omitzero"`
+		ID       string    `json:"id"`
+		Created  time.Time `json:"created"`
+		Expires  time.Time `json:"expires,omitzero"`
+		LastUsed time.Time `json:"last_used,omitzero"` // to the minute
+	}
+	// Certificate is a certificate's row.
+	Certificate struct {
+		auth.Certificate
+		LastUsed time.Time `json:"last_used,omitzero"`
+	}
+	// Key is a client's public key.
+	Key struct {
+		ID       string    `json:"id"`
+		Created  time.Time `json:"created"`
+		LastUsed time.Time `json:"last_used,omitzero"`
+	}
+	// Keys are the gateway's own, without what is secret of them.
+	Keys struct {
+		Signing []auth.SigningKey `json:"signing"`
+		Server  []auth.ServerKey  `json:"server"`
 	}
 	// Verified is a journal that holds.
 	Verified struct {
