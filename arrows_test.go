@@ -27,6 +27,7 @@ func arrows() map[string][]string {
 		"liaison/server/taxii":          domain,
 		"liaison/server/admin":          gateway,
 		"liaison/server/client":         {"liaison/stix", "liaison/server/taxii"},
+		"liaison/server/interop":        {"liaison/stix", "liaison/server/taxii", "liaison/server/client"},
 		"liaison":                       {"*"},
 	}
 }

@@ -46,10 +46,14 @@ type gateway struct {
 	ca       *certs.Authority
 	ahead    atomic.Int64 // of the clock, in nanoseconds
 	log      *journalled
+	front    atomic.Pointer[front] // stands between callers and the gateway; nil for nothing
 	client   *http.Client
 
 	vendor, rival, vn, lk account
 }
+
+// front answers instead of the gateway, or before or after it.
+type front func(w http.ResponseWriter, r *http.Request, gateway http.Handler)
 
 // account is one client of a partner, with what it identifies itself by.
 type account struct {
@@ -140,6 +144,14 @@ func serve(g *gateway, listener net.Listener) {
 	list, err := g.ca.ServerCertificates([]string{"localhost", "127.0.0.1"}, 0)
 	g.ok(err)
 	h := g.server.HTTP()
+	behind := h.Handler
+	h.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f := g.front.Load(); f != nil {
+			(*f)(w, r, behind)
+			return
+		}
+		behind.ServeHTTP(w, r)
+	})
 	h.TLSConfig = certs.NewServer(certs.ServerOptions{Certificates: list, Authority: g.ca}).TLSConfig()
 	done := make(chan error, 1)
 	go func() { done <- h.Serve(tls.NewListener(listener, h.TLSConfig)) }()
