@@ -24,21 +24,38 @@ import (
 
 func checkCommand(w *world) *cobra.Command {
 	k := &checking{w: w}
+	rows := &interopChecking{w: w}
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "check --as DIR",
 		Short: "Try every step a client takes and name the mistake",
 		Long: `Tries what a TAXII client does, step by step: the files in DIR, DNS, the connection, TLS, the clock,
 each kind of credentials, discovery, the api root, the collections, a page of objects. Ends at the
-first mistake that matters, with what to do about it and exit code 1.`,
+first mistake that matters, with what to do about it and exit code 1.
+
+With --interop it holds the server, which may be any that speaks TAXII 2.1, against the 44 rows of the
+TAXII 2.1 interoperability test document. Give several partners with different rights (--as DIR --as
+DIR…): one that reads and writes the collection, one that only reads it, one that only writes it, one
+that may do neither. It writes to the collection named by --collection alone, only objects of its own
+making, and deletes them at the end. Exit code 1 when a mandatory row fails.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := needs(cmd, "as", k.as); err != nil {
+			if err := needs(cmd, "as", strings.Join(rows.as, "")); err != nil {
 				return err
 			}
+			switch {
+			case all:
+				return rows.run(cmd.Context())
+			case len(rows.as) > 1 || rows.collection != "":
+				return &usageError{errors.New("several --as, and --collection, go with --interop")}
+			}
+			k.as = rows.as[0]
 			return k.run(cmd.Context())
 		},
 	}
-	asFlag(cmd, &k.as)
+	cmd.Flags().StringArrayVar(&rows.as, "as", nil, "the partner's directory, as join made it; several with --interop")
+	cmd.Flags().BoolVar(&all, "interop", false, "try the rows of the interoperability test document")
+	cmd.Flags().StringVar(&rows.collection, "collection", "", "with --interop: the alias or id of the collection to write to")
 	return cmd
 }
 

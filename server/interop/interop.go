@@ -15,7 +15,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
+	"unicode"
 
 	"liaison/server/client"
 	"liaison/server/taxii"
@@ -120,10 +122,26 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		if err := ctx.Err(); err != nil {
 			return Report{}, err
 		}
+		out.Got = printable(out.Got)
 		report.Rows = append(report.Rows, out)
 	}
 	report.Left = r.clean()
 	return report, nil
+}
+
+// printable makes what a server said fit for one line of a terminal.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+	const most = 600 // characters
+	if list := []rune(s); len(list) > most {
+		s = string(list[:most]) + "…"
+	}
+	return strings.TrimSpace(s)
 }
 
 // missing is a precondition that is not given.
