@@ -125,7 +125,7 @@ func (g *gateway) revoked(serial string, s certs.Subject) bool {
 		return true
 	}
 	i := slices.IndexFunc(c.Certificates, func(k auth.Certificate) bool { return k.Serial == serial })
-	return i < 0 || !c.Certificates[i].Revoked.IsZero()
+	return i < 0 || !c.Certificates[i].Gone(g.now()).IsZero()
 }
 
 // renew makes new certificates of our own before the old ones end.

@@ -45,22 +45,28 @@ func clientList(w *world) *cobra.Command {
 
 // clientRows has a row for each credential.
 func clientRows(all []admin.Holder) [][]string {
-	rows := [][]string{{"CLIENT", "KIND", "ID", "SINCE", "UNTIL", "STATE"}}
+	rows := [][]string{{"CLIENT", "KIND", "ID", "SINCE", "UNTIL", "LAST USE", "STATE"}}
 	for _, c := range all {
 		state := "live"
 		if !c.Revoked.IsZero() {
 			state = "revoked " + when(c.Revoked)
 		}
-		rows = append(rows, []string{string(c.ID), "client", "-", when(c.Created), "-", state})
+		rows = append(rows, []string{string(c.ID), "client", "-", when(c.Created), "-", "-", state})
 		for _, s := range c.Secrets {
-			rows = append(rows, []string{string(c.ID), "secret", s.ID, when(s.Created), when(s.Expires), "live"})
+			rows = append(rows, []string{string(c.ID), "secret", s.ID, when(s.Created), when(s.Expires), when(s.LastUsed), "live"})
 		}
 		for _, k := range c.Certificates {
 			state := "live"
-			if !k.Revoked.IsZero() {
+			switch {
+			case !k.Revoked.IsZero():
 				state = "revoked " + when(k.Revoked)
+			case !k.Superseded.IsZero():
+				state = "renewed, until " + when(k.Superseded)
 			}
-			rows = append(rows, []string{string(c.ID), "certificate", k.Serial, "-", when(k.NotAfter), state})
+			rows = append(rows, []string{string(c.ID), "certificate", k.Serial, "-", when(k.NotAfter), when(k.LastUsed), state})
+		}
+		for _, k := range c.Keys {
+			rows = append(rows, []string{string(c.ID), "key", k.ID, when(k.Created), "-", when(k.LastUsed), "live"})
 		}
 	}
 	return rows
@@ -71,9 +77,9 @@ func clientRevoke(w *world) *cobra.Command {
 	var partner string
 	cmd := &cobra.Command{
 		Use:   "revoke CLIENT | --partner ID",
-		Short: "Take a client's credentials away for good: all, one secret, or one certificate",
-		Long: `Take credentials of a client away for good, at its next request: all of them, or the one that --secret or
---certificate names; tokens that were had with it die too. With --partner all clients of a partner.`,
+		Short: "Take a client's credentials away for good: all, one secret, one certificate, or one key",
+		Long: `Take credentials of a client away for good, at its next request: all of them, or the one that --secret,
+--certificate or --key names; tokens that were had with it die too, and its connections are closed. With --partner all clients of a partner.`,
 		Example: `  liaison client revoke acme_1
   liaison client revoke acme_1 --secret qjd3kq7hf2xa
   liaison client revoke --partner acme`,
@@ -82,7 +88,7 @@ func clientRevoke(w *world) *cobra.Command {
 			switch {
 			case (len(args) == 1) == (partner != ""):
 				return &usageError{fmt.Errorf("name a client, or a partner with --partner; see \"%s --help\"", cmd.CommandPath())}
-			case in.Secret != "" && in.Certificate != "":
+			case cmd.Flags().Changed("secret") && cmd.Flags().Changed("certificate"):
 				return &usageError{fmt.Errorf("name one of --secret and --certificate, or none for everything")}
 			case partner != "" && in != (admin.Revocation{}):
 				return &usageError{fmt.Errorf("--secret and --certificate are of one client: name it")}
@@ -101,6 +107,9 @@ func clientRevoke(w *world) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&in.Secret, "secret", "", "id of one secret")
 	cmd.Flags().StringVar(&in.Certificate, "certificate", "", "serial of one certificate")
+	cmd.Flags().StringVar(&in.Key, "key", "", "thumbprint of one public key")
+	cmd.MarkFlagsMutuallyExclusive("secret", "key")
+	cmd.MarkFlagsMutuallyExclusive("certificate", "key")
 	cmd.Flags().StringVar(&partner, "partner", "", "all clients of this partner")
 	return cmd
 }
@@ -111,6 +120,8 @@ func revokedText(in admin.Revocation) string {
 		return "secret " + in.Secret
 	case in.Certificate != "":
 		return "certificate " + in.Certificate
+	case in.Key != "":
+		return "key " + in.Key
 	}
 	return "everything"
 }

@@ -15,6 +15,7 @@ func gatewayCommands(w *world) []*cobra.Command {
 		operationCommand(w),
 		partnerCommand(w),
 		clientCommand(w),
+		keyCommand(w),
 		journalCommand(w),
 		backupCommand(w),
 		restoreCommand(w),

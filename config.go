@@ -46,6 +46,8 @@ type config struct {
 	MaxObjectLength  int      `json:"max_object_length"`  // bytes of one object
 	MaxObjects       int      `json:"max_objects"`        // of a publication
 	MaxInFlight      int      `json:"max_in_flight"`      // requests of one client at the same time
+	RequireAgreement bool     `json:"require_agreement"`  // partners without one reach training collections alone
+	ClientSecretPost bool     `json:"client_secret_post"` // the token endpoint takes the secret in the form too
 }
 
 // Bounds of what the configuration may ask for.

@@ -45,6 +45,7 @@ type gateway struct {
 	authority *certs.Authority
 	vault     *auth.Vault
 	ring      *auth.Ring
+	uses      *auth.Uses
 	doors     *auth.Doors
 	admin     *admin.API
 	served    atomic.Pointer[string] // fingerprint of what invitations trust, while serving
@@ -135,6 +136,7 @@ func (g *gateway) wire() error {
 		Now: g.now,
 		Log: g.log,
 	}
+	g.readUses()
 	g.doors = &auth.Doors{
 		Issuer:   g.config.URL,
 		Audience: g.config.URL + "/taxii2/",
@@ -142,11 +144,20 @@ func (g *gateway) wire() error {
 		Ring:     g.ring,
 		Tables:   func() *auth.Tables { return g.registry.State().Access },
 		Now:      g.now,
+		Uses:     g.uses,
+		Spend: func(ctx context.Context, c auth.UseAssertion) error {
+			return g.registry.Apply(ctx, auth.Actor(c.Client), collections.Access(c))
+		},
+		SecretPost:       g.config.ClientSecretPost,
+		RequireAgreement: g.config.RequireAgreement,
 	}
 	g.admin = admin.New(admin.Options{
 		Registry:   g.registry,
 		Store:      g.store,
 		Owner:      owner,
+		Ring:       g.ring,
+		Vault:      g.vault,
+		Uses:       g.uses,
 		URL:        g.config.URL,
 		Invitation: g.invitation,
 		Archive:    g.archive,

@@ -15,7 +15,7 @@ import (
 
 func partnerCommand(w *world) *cobra.Command {
 	return group("partner", "Partners: who publishes, who reads, and what",
-		partnerCreate(w), partnerSet(w), partnerList(w), partnerShow(w), partnerGrant(w), partnerInvite(w),
+		partnerCreate(w), partnerSet(w), partnerList(w), partnerShow(w), partnerGrant(w), partnerInvite(w), partnerSnippet(w),
 		partnerAct(w, "suspend", "Stop a partner at its next request; its credentials rest", (*admin.Client).SuspendPartner,
 			"suspended %s: its tokens are dead, its secrets and certificates rest\nnext: %s\n", "partner resume"),
 		partnerAct(w, "resume", "Let a suspended partner in again", (*admin.Client).ResumePartner,
@@ -103,53 +103,6 @@ func checkPartnerFlags(cmd *cobra.Command, role, clearance, marking string) erro
 // noMarking takes a default marking away.
 const noMarking = "none"
 
-func partnerSet(w *world) *cobra.Command {
-	var name, clearance, marking, operation, countries string
-	cmd := &cobra.Command{
-		Use:   "set ID",
-		Short: "Change a partner's name, clearance, default marking or countries",
-		Long: `Change what is given and nothing else. With --operation and --countries these countries are then all
-that the partner has in the operation: others are taken away, those that it had keep their rights.
-
-A partner that may read more than before is not given what it has passed by already: "liaison partner
-resync ID" makes it pull from the start.`,
-		Args:              arguments(cobra.ExactArgs(1)),
-		ValidArgsFunction: w.completePartners,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkPartnerFlags(cmd, "", clearance, marking); err != nil {
-				return err
-			}
-			var in admin.PartnerChange
-			given := 0
-			for flag, to := range map[string]**string{"name": &in.Name, "clearance": &in.Clearance, "default-marking": &in.DefaultMarking} {
-				if f := cmd.Flags().Lookup(flag); f.Changed {
-					v := f.Value.String()
-					if flag == "default-marking" && v == noMarking {
-						v = ""
-					}
-					*to, given = &v, given+1
-				}
-			}
-			in.Operation, in.Countries = auth.OperationID(operation), splitList(countries)
-			if given == 0 && operation == "" {
-				return &usageError{fmt.Errorf("nothing to set; see \"%s --help\"", cmd.CommandPath())}
-			}
-			return w.ask(cmd, func(ctx context.Context, c *admin.Client) error {
-				p, err := c.SetPartner(ctx, auth.PartnerID(args[0]), in)
-				if err != nil {
-					return err
-				}
-				return w.changed(p)
-			})
-		},
-	}
-	cmd.Flags().StringVar(&name, "name", "", "name, for people")
-	cmd.Flags().StringVar(&clearance, "clearance", "", "of an agency: clear, green, amber, amber+strict or red")
-	cmd.Flags().StringVar(&marking, "default-marking", "", "clear, green, amber, amber+strict, or none")
-	countryFlags(w, cmd, &operation, &countries)
-	return cmd
-}
-
 // changed tells of a partner that was changed, and what a wider view does not do by itself.
 func (w *world) changed(p admin.Changed) error {
 	if !p.Widened {
@@ -213,6 +166,7 @@ func partnerShow(w *world) *cobra.Command {
 				}
 				fmt.Fprintf(w.stdout, "%s: %s, %s, %s\n  clearance        %s\n  default marking  %s\n  clients          %d\n  open invitations %d\n",
 					p.ID, p.Name, p.Role, p.State, levelText(p.Clearance), levelText(p.DefaultMarking), p.LiveClients, p.Invitations)
+				fmt.Fprint(w.stdout, doorsText(p))
 				if len(p.Grants) == 0 {
 					return w.print(nil, "no collections\nnext: %s\n", w.next("partner set "+string(p.ID)+" --operation SLUG --countries VN"))
 				}
@@ -224,6 +178,28 @@ func partnerShow(w *world) *cobra.Command {
 			})
 		},
 	}
+}
+
+// doorsText says what a partner is held to at the door, when it is.
+func doorsText(p admin.Partner) string {
+	var b strings.Builder
+	if p.RequireCertificate {
+		fmt.Fprintf(&b, "  certificate      required\n")
+	}
+	if len(p.Networks) > 0 {
+		var list []string
+		for _, n := range p.Networks {
+			list = append(list, n.String())
+		}
+		fmt.Fprintf(&b, "  networks         %s\n", strings.Join(list, ", "))
+	}
+	if p.Agreement.Reference != "" {
+		fmt.Fprintf(&b, "  agreement        %s, until %s\n", p.Agreement.Reference, when(p.Agreement.Until))
+	}
+	for _, c := range p.Compatibility {
+		fmt.Fprintf(&b, "  compatibility    %s\n", c)
+	}
+	return b.String()
 }
 
 func rightsText(r auth.Rights) string {

@@ -198,6 +198,7 @@ func (g *gateway) front() (*server.Server, error) {
 		Contact:     g.config.Contact,
 		MaxContent:  g.config.MaxContentLength,
 		MaxInFlight: g.config.MaxInFlight,
+		Admin:       g.admin,
 	})
 }
 
@@ -243,6 +244,8 @@ func (g *gateway) tasks(front *server.Server, door *certs.Server) []task {
 		{"sweep store", time.Second, 10 * time.Second, func(ctx context.Context) error { return g.store.Sweep(ctx, g.now()) }},
 		{"write what was refused", time.Second, 10 * time.Second, func(ctx context.Context) error { return front.Flush(ctx, g.now()) }},
 		{"tend signing keys", time.Minute, 10 * time.Second, g.tendKeys},
+		{"tend server keys", time.Hour, 10 * time.Second, g.tendVault},
+		{"keep last uses", 5 * time.Minute, 10 * time.Second, func(context.Context) error { return g.saveUses() }},
 		{"renew certificates", time.Hour, time.Minute, func(context.Context) error { return g.renew(door) }},
 	}
 }
@@ -284,6 +287,18 @@ func (g *gateway) tendKeys(ctx context.Context) error {
 	return g.store.Apply(ctx, nil, []auth.Line{line}, nil)
 }
 
+// tendVault lets go of server keys that nothing is kept under any more.
+func (g *gateway) tendVault(ctx context.Context) error {
+	gone, err := g.vault.Tend(g.registry.State().Access, g.now())
+	if err != nil || len(gone) == 0 {
+		return err
+	}
+	line := auth.NewLine(g.now(), auth.Gateway, "keys.retire", struct {
+		Server []string `json:"server"`
+	}{gone})
+	return g.store.Apply(ctx, nil, []auth.Line{line}, nil)
+}
+
 // reloads reads the certificates again at each signal for it.
 func (g *gateway) reloads(ctx context.Context, door *certs.Server) {
 	ch := make(chan os.Signal, 1)
@@ -306,7 +321,7 @@ func (g *gateway) flush(front *server.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	// A minute ahead: what is counted of the minute that runs is written too.
-	if err := errors.Join(front.Flush(ctx, g.now().Add(time.Minute)), g.store.Sweep(ctx, g.now())); err != nil {
+	if err := errors.Join(front.Flush(ctx, g.now().Add(time.Minute)), g.store.Sweep(ctx, g.now()), g.saveUses()); err != nil {
 		g.log.Error("writing what was counted", "error", err)
 	}
 }
