@@ -20,18 +20,29 @@ import (
 )
 
 func joinCommand(w *world) *cobra.Command {
-	var out string
+	var out, again string
 	cmd := &cobra.Command{
-		Use:   "join URL --out DIR",
-		Short: "Take up an operator's invitation",
+		Use:   "join URL --out DIR | join --renew DIR",
+		Short: "Take up an operator's invitation, or renew the certificate that came of one",
 		Long: `Takes up an invitation: makes a key, which never leaves DIR, sends a certificate request and
 keeps what the gateway gives: a client certificate, a client id and a secret. Exactly the authority
 that the invitation names by its fingerprint is trusted; without one, the system's roots.
 
-An invitation works once. Put the URL in quotes: the # in it means something to shells.`,
+An invitation works once. Put the URL in quotes: the # in it means something to shells.
+
+With --renew no invitation is needed: the certificate in DIR, while it holds, gets another one for a new
+key, and lives on for a week itself. "liaison pull --follow" does so by itself.`,
 		Example: `  liaison join 'https://gateway.example/join/TOKEN#sha256:FINGERPRINT' --out ./acme`,
-		Args:    arguments(cobra.ExactArgs(1)),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if again != "" {
+				return arguments(cobra.NoArgs)(cmd, args)
+			}
+			return arguments(cobra.ExactArgs(1))(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if again != "" {
+				return renewNow(cmd.Context(), w, again)
+			}
 			if err := needs(cmd, "out", out); err != nil {
 				return err
 			}
@@ -39,6 +50,8 @@ An invitation works once. Put the URL in quotes: the # in it means something to 
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "the directory to make for this partner")
+	cmd.Flags().StringVar(&again, "renew", "", "the partner's directory whose certificate to renew")
+	cmd.MarkFlagsMutuallyExclusive("out", "renew")
 	return cmd
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -13,6 +14,8 @@ import (
 type progress struct {
 	w   *world
 	bar *progressbar.ProgressBar // nil when there is no terminal
+
+	lines sync.Mutex // one at a time
 }
 
 // newProgress draws towards max bytes; -1 when nobody knows how many there are.
@@ -51,6 +54,8 @@ func (p *progress) add(n int64) {
 
 // line prints a line where the bar is, which is drawn anew with its next move.
 func (p *progress) line(w io.Writer, format string, args ...any) {
+	p.lines.Lock()
+	defer p.lines.Unlock()
 	p.clear()
 	fmt.Fprintf(w, format+"\n", args...)
 }

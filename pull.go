@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,10 +73,13 @@ func (p *pulling) run(cmd *cobra.Command) error {
 		}
 	}
 	p.bar = newProgress(p.w, "pulling", -1)
+	n := &renewer{dir: p.as, now: time.Now}
 	c, err := p.w.partner(cmd, p.as, func(o *client.Options) {
 		o.Notify = func(line string) { p.bar.line(p.w.stderr, "liaison: %s", line) }
 		if p.follow {
 			o.Attempts = -1
+			n.notify = o.Notify
+			n.hold(o)
 		}
 	})
 	if err != nil {
@@ -92,7 +97,12 @@ func (p *pulling) run(cmd *cobra.Command) error {
 	pl := p.puller(c, root)
 	var got client.Pulled
 	if p.follow {
+		renewing, stop := context.WithCancel(ctx)
+		var tasks sync.WaitGroup
+		tasks.Go(func() { n.run(renewing, c) })
 		got, err = pl.Follow(ctx, p.every)
+		stop()
+		tasks.Wait()
 	} else {
 		got, err = pl.Run(ctx)
 	}
