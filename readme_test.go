@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,12 +13,15 @@ import (
 )
 
 // TestReadme runs the commands of the README's "Your first gateway" as they stand there, in one shell.
+// Only where something else has the README's port already is another put in its place.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	script, build := readmeScript(t, string(text))
+	port := freePort(t, "8443")
+	script = strings.ReplaceAll(script, "8443", port)
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "bin")
 	shell(t, exec.Command("go", "build", "-o", bin+"/liaison", "."))
@@ -34,7 +38,7 @@ func TestReadme(t *testing.T) {
 		t.Errorf("the first command does not build: %q", build)
 	}
 	for _, want := range []string{
-		"serving https://localhost:8443",
+		"serving https://localhost:" + port,
 		"login-bank7.example",
 		`"more":false`,
 		"verified",
@@ -46,6 +50,24 @@ func TestReadme(t *testing.T) {
 	if n := strings.Count(out, "login-bank7.example"); n != 2 {
 		t.Errorf("the indicator was pulled %d times, want once by liaison and once by curl", n)
 	}
+}
+
+// freePort gives the port if nobody listens there, else another.
+func freePort(t *testing.T, port string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err = net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 // readmeScript gives the commands of the section; the line that builds is apart, because the test's

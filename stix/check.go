@@ -60,11 +60,6 @@ func (c *checker) fail(at int, section string, rule ...string) bool {
 	return false
 }
 
-// failKey notes the problem of a member's name.
-func (c *checker) failName(at int, section string, rule ...string) bool {
-	return c.fail(at, section, rule...)
-}
-
 // object checks the whole object.
 func (c *checker) object() bool {
 	o := c.o
