@@ -31,7 +31,8 @@ func checkCommand(w *world) *cobra.Command {
 		Short: "Try every step a client takes and name the mistake",
 		Long: `Tries what a TAXII client does, step by step: the files in DIR, DNS, the connection, TLS, the clock,
 each kind of credentials, discovery, the api root, the collections, a page of objects. Ends at the
-first mistake that matters, with what to do about it and exit code 1.
+first mistake that matters, with what to do about it and exit code 1. With --collection it also says
+whether that is the right way to name a collection to another client.
 
 With --interop it holds the server, which may be any that speaks TAXII 2.1, against the 44 rows of the
 TAXII 2.1 interoperability test document. Give several partners with different rights (--as DIR --as
@@ -46,16 +47,16 @@ making, and deletes them at the end. Exit code 1 when a mandatory row fails.`,
 			switch {
 			case all:
 				return rows.run(cmd.Context())
-			case len(rows.as) > 1 || rows.collection != "":
-				return &usageError{errors.New("several --as, and --collection, go with --interop")}
+			case len(rows.as) > 1:
+				return &usageError{errors.New("several --as go with --interop")}
 			}
-			k.as = rows.as[0]
+			k.as, k.collection = rows.as[0], rows.collection
 			return k.run(cmd.Context())
 		},
 	}
 	cmd.Flags().StringArrayVar(&rows.as, "as", nil, "the partner's directory, as join made it; several with --interop")
 	cmd.Flags().BoolVar(&all, "interop", false, "try the rows of the interoperability test document")
-	cmd.Flags().StringVar(&rows.collection, "collection", "", "with --interop: the alias or id of the collection to write to")
+	cmd.Flags().StringVar(&rows.collection, "collection", "", "what another client was told as collection; with --interop: the alias or id of the collection to write to")
 	return cmd
 }
 
@@ -69,14 +70,16 @@ const (
 
 // checking is one run of the verb.
 type checking struct {
-	w       *world
-	as      string
-	account client.Account
-	tls     *tls.Config
-	host    string // HOST:PORT
-	proxy   *url.URL
-	root    client.Root
-	steps   []checkStep
+	w  *world
+	as string
+
+	collection string // to look for; "" for none
+	account    client.Account
+	tls        *tls.Config
+	host       string // HOST:PORT
+	proxy      *url.URL
+	root       client.Root
+	steps      []checkStep
 }
 
 // checkStep is one thing that was tried.
@@ -184,7 +187,7 @@ func (k *checking) certificate(context.Context) (string, error) {
 	case now.Before(c.NotBefore):
 		return "", fmt.Errorf("the certificate in %s begins on %s: is this machine's clock right?", k.as, c.NotBefore.UTC().Format(time.RFC3339))
 	case c.NotAfter.Sub(now) < expirySoon:
-		return "", warn("the certificate ends on %s: ask the operator for a new invitation before that", end)
+		return "", warn("the certificate ends on %s: run \"liaison join --renew %s\" before that", end, k.as)
 	}
 	return "good until " + end, nil
 }
@@ -399,6 +402,9 @@ func (k *checking) collections(ctx context.Context) (string, error) {
 		return "", errors.New("this partner may neither read nor write any collection: ask the operator for a grant")
 	}
 	k.say(checkStep{"collections", "ok", fmt.Sprintf("reads %s; writes %s", short(reads), short(writes))})
+	if first, err = k.named(all, first); err != nil {
+		return "", err
+	}
 	if first == nil {
 		k.say(checkStep{"page", "ok", "nothing to read: this partner only publishes"})
 		return "", nil
@@ -413,6 +419,36 @@ func (k *checking) collections(ctx context.Context) (string, error) {
 	}
 	k.say(checkStep{"page", "ok", detail})
 	return "", nil
+}
+
+// named finds the collection that --collection names, as it may have been typed into another client,
+// and says what is wrong with it; without the flag it gives first.
+func (k *checking) named(all []taxii.Collection, first *taxii.Collection) (*taxii.Collection, error) {
+	name := k.collection
+	if name == "" {
+		return first, nil
+	}
+	if strings.Contains(name, "/") {
+		return nil, fmt.Errorf("collection %q is a path or a URL: a client wants the id alone, like %s", name, all[0].ID)
+	}
+	for _, c := range all {
+		switch {
+		case c.Title == name:
+			return nil, fmt.Errorf("%q is the title of a collection: clients that ask for an id want %s (OpenCTI's connector and XSOAR choose by title)", name, c.ID)
+		case strings.EqualFold(c.ID, name) && c.ID != name:
+			return nil, fmt.Errorf("collection id %q: write it in lower case, %s", name, c.ID)
+		}
+	}
+	c, err := client.Find(all, name)
+	if err != nil {
+		return nil, err
+	}
+	if !c.CanRead {
+		k.say(checkStep{"collection", "warn", client.Name(c) + " is there, and may not be read"})
+		return nil, nil
+	}
+	k.say(checkStep{"collection", "ok", fmt.Sprintf("%s is %s, %q", name, c.ID, c.Title)})
+	return &c, nil
 }
 
 // short lists names for one line.
