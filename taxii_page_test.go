@@ -18,7 +18,7 @@ func TestTAXIIPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := testsBelow(t, "server")
-	quoted := regexp.MustCompile("`((?:Test|Fuzz|Row|Table|Client|Habit|Body|Answer)\\w+)`")
+	quoted := regexp.MustCompile("`((?:Test|Fuzz|Row|Table|Client|Body|Answer|Trap)\\w+)`")
 	seen := map[string]int{}
 	for line := range strings.Lines(string(page)) {
 		row := regexp.MustCompile(`^\| (\d+[a-j]?) \|`).FindStringSubmatch(line)
@@ -46,7 +46,7 @@ func TestTAXIIPage(t *testing.T) {
 		}
 	}
 	for name := range tests {
-		if regexp.MustCompile(`^(Test)?(Row\d|Table[A-Z]\d)`).MatchString(name) && !strings.Contains(string(page), name) {
+		if regexp.MustCompile(`^(Test)?(Row\d|Table[A-Z]\d|Client_|Trap[A-Z]\d)`).MatchString(name) && !strings.Contains(string(page), name) {
 			t.Errorf("test %s is not on the page", name)
 		}
 	}
@@ -70,7 +70,7 @@ func checklist() []string {
 // testsBelow lists the tests in a directory: functions, and the rows that are parts of one.
 func testsBelow(t *testing.T, dir string) map[string]bool {
 	t.Helper()
-	names := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(|^\t+"((?:Row|Table|Client|Habit|Body|Answer)\w+)":`)
+	names := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(|^\t+"((?:Row|Table|Client|Body|Answer|Trap)\w+)":`)
 	all := map[string]bool{}
 	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(name, "_test.go") {

@@ -22,7 +22,7 @@ func TestRows(t *testing.T) {
 	r := openRows(t)
 	all := map[string]func(*testing.T, *rows){}
 	for _, group := range []map[string]func(*testing.T, *rows){
-		rowsOfHTTP(), rowsOfQueries(), rowsOfVersions(), rowsOfPaging(), rowsOfResources(), rowsOfObjects(), rowsOfChanges(),
+		rowsOfHTTP(), rowsOfQueries(), rowsOfVersions(), rowsOfPaging(), rowsOfResources(), rowsOfObjects(), rowsOfChanges(), rowsOfTraps(),
 	} {
 		maps.Copy(all, group)
 	}
