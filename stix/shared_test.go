@@ -49,7 +49,7 @@ func wrapped(data []byte) []byte {
 	return append(append([]byte(`{"objects":[`), trimmed...), "]}"...)
 }
 
-func TestRealFilesAreRead(t *testing.T) {
+func TestSharedRealFiles(t *testing.T) {
 	total, refused := 0, 0
 	for _, file := range sharedFiles(t, "real", "iocs", "oasis") {
 		data, err := os.ReadFile(file)
@@ -133,7 +133,7 @@ func verdict(body []byte) (problem error, first bool) {
 	return nil, false
 }
 
-func TestValidatorCases(t *testing.T) {
+func TestSharedValidatorCases(t *testing.T) {
 	broken, caught, firstTier := 0, 0, 0
 	for i, c := range lines[validatorCase](t, "oasis/validator-cases.jsonl") {
 		if c.MustValid == nil {
@@ -161,7 +161,7 @@ func TestValidatorCases(t *testing.T) {
 	}
 }
 
-func TestPatternCases(t *testing.T) {
+func TestSharedPatternCases(t *testing.T) {
 	type patternCase struct {
 		Pattern string `json:"pattern"`
 		Valid   bool   `json:"oracle_valid"`
