@@ -60,7 +60,7 @@ func BenchmarkIdentifyTokenFirst(b *testing.B) {
 }
 
 // Threat 6: what is refused unread is refused at once, under 1 ms.
-func BenchmarkRefuseDots(b *testing.B) {
+func BenchmarkThreat06Dots(b *testing.B) {
 	h := newHouse(b)
 	p := bearer(strings.Repeat(".", 8000))
 	for b.Loop() {

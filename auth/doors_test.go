@@ -58,7 +58,7 @@ func TestIdentifySecret(t *testing.T) {
 }
 
 // Threat 14 and its like: what is not exactly one credential of an accepted form opens nothing.
-func TestIdentifyRefuses(t *testing.T) {
+func TestThreat14Basic(t *testing.T) {
 	h := newHouse(t)
 	s := h.secret
 	wrong := s[:len(s)-2] + "AA"
@@ -189,7 +189,7 @@ func TestRequireCertificate(t *testing.T) {
 }
 
 // Threats 9 and 10: what is taken away is gone with the next request, whatever was remembered.
-func TestRevocationActsAtOnce(t *testing.T) {
+func TestThreat09RevocationActsAtOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		by     func(h *house)
 		secret bool // still holds
@@ -407,7 +407,7 @@ func TestTokenLife(t *testing.T) {
 }
 
 // Threat 18: whatever is asked for, a token has no more than that and no more than its client.
-func TestTokenScopeOnlyNarrows(t *testing.T) {
+func TestThreat18ScopeOnlyNarrows(t *testing.T) {
 	h := newHouse(t)
 	for want := auth.Scope(1); want <= auth.FullScope; want++ {
 		r, _, err := h.doors.Token(context.Background(), auth.TokenRequest{
@@ -425,7 +425,7 @@ func TestTokenScopeOnlyNarrows(t *testing.T) {
 }
 
 // Threat 12: keys rotate under load, and no client that is valid is refused.
-func TestRotationUnderLoad(t *testing.T) {
+func TestThreat12RotationUnderLoad(t *testing.T) {
 	h := newHouse(t)
 	var clock atomic.Int64 // seconds since the start
 	start := time.Now()    // when the ring was made
@@ -480,7 +480,7 @@ func TestRotationUnderLoad(t *testing.T) {
 }
 
 // Threat 9: a poller in flight is let in until the change is published, and never after.
-func TestRevocationUnderLoad(t *testing.T) {
+func TestThreat09RevocationUnderLoad(t *testing.T) {
 	h := newHouse(t)
 	token := h.token(nil)
 	var tables atomic.Pointer[auth.Tables]

@@ -176,7 +176,7 @@ func TestRingKeepsWhatItCannotWrite(t *testing.T) {
 }
 
 // Threat 13: the key set has public members alone, and each key's name is its thumbprint.
-func TestJWKSIsPublic(t *testing.T) {
+func TestThreat13JWKSIsPublic(t *testing.T) {
 	h := newHouse(t)
 	must(t, h.ring.Rotate(h.now))
 	for _, ring := range []*auth.Ring{h.ring, ringES256(t)} {

@@ -188,7 +188,7 @@ func TestRawRequests(t *testing.T) {
 	}
 }
 
-func TestMisdirected(t *testing.T) {
+func TestThreat20Misdirected(t *testing.T) {
 	g := open(t)
 	port := g.url[strings.LastIndex(g.url, ":"):]
 	for _, row := range []struct {

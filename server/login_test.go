@@ -128,7 +128,7 @@ func TestRefusedLoginsAreSummed(t *testing.T) {
 }
 
 // Somebody who guesses never locks out the client: what holds is never delayed.
-func TestGuessingLocksNobodyOut(t *testing.T) {
+func TestThreat16GuessingLocksNobodyOut(t *testing.T) {
 	g := open(t)
 	g.wholeMinute()
 	wrong := account{id: g.vn.id, secret: "lsn_" + random(43)}

@@ -193,7 +193,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-func TestJoinRefused(t *testing.T) {
+func TestThreat22JoinRefused(t *testing.T) {
 	g := open(t)
 	_, post := g.request()
 	used := g.invite(g.vn.partner)
@@ -253,7 +253,7 @@ func TestJoinRefused(t *testing.T) {
 	}
 }
 
-func TestJoinAtTheSameMoment(t *testing.T) {
+func TestThreat22JoinAtTheSameMoment(t *testing.T) {
 	g := open(t)
 	token := g.invite(g.vn.partner)
 	status := make(chan int)
