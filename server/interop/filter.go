@@ -23,7 +23,7 @@ func (r *run) give(list func(*stock) []asked) (string, error) {
 		return "", err
 	}
 	for _, q := range list(s) {
-		e, err := r.envelope(s.speaker, s.since(q.query))
+		e, err := r.list(s.speaker, s.since(q.query))
 		if err != nil {
 			return "", err
 		}
@@ -56,7 +56,7 @@ func byAddedAfter(r *run) (string, error) {
 	if i < 0 {
 		return "", errors.New("the second version is not in the manifest")
 	}
-	e, err := r.envelope(s.speaker, s.url()+"objects/?"+param("added_after", list[i].DateAdded)+"&match[version]=all")
+	e, err := r.list(s.speaker, s.url()+"objects/?"+param("added_after", list[i].DateAdded)+"&match[version]=all")
 	if err != nil {
 		return "", err
 	}
@@ -173,7 +173,7 @@ func (r *run) tier(query func(*stock) string, want func(*stock) object) (string,
 	if a.status >= 400 && a.status < 500 {
 		return "", &unoffered{fmt.Sprintf("%d%s", a.status, a.reason())}
 	}
-	e, err := r.envelope(s.speaker, s.since(query(s)))
+	e, err := r.list(s.speaker, s.since(query(s)))
 	if err != nil {
 		return "", err
 	}
@@ -229,30 +229,12 @@ func pagination(r *run) (string, error) {
 	if len(got) != len(s.as) {
 		return "", fmt.Errorf("versions one by one, after %s each: %q, want %d", taxii.HeaderLast, got, len(s.as))
 	}
-	var pages []object
-	query := "match[version]=all&limit=1"
-	for next := ""; len(pages) < 1000; {
-		e, err := r.envelope(s.speaker, s.since(query+next))
-		if err != nil {
-			return "", err
-		}
-		pages = append(pages, s.ours(e.objects)...)
-		switch {
-		case !e.more:
-			want := len(s.every())
-			if len(pages) != want {
-				return "", fmt.Errorf("objects one by one: %d, want %d", len(pages), want)
-			}
-			return "each once", nil
-		case e.next != "":
-			next = "&" + param("next", e.next)
-		default:
-			if err := e.dates(); err != nil {
-				return "", err
-			}
-			query, next = "match[version]=all&limit=1", ""
-			s = &stock{place: s.place, a: s.a, as: s.as, m: s.m, r: s.r, before: e.header.Get(taxii.HeaderLast)}
-		}
+	e, err := r.list(s.speaker, s.since("match[version]=all&limit=1"))
+	if err != nil {
+		return "", err
 	}
-	return "", errors.New("objects one by one: paging does not end")
+	if e.objects = s.ours(e.objects); len(e.objects) != len(s.every()) {
+		return "", fmt.Errorf("%s, and on: %d objects one by one, want %d", e.what, len(e.objects), len(s.every()))
+	}
+	return "each once", nil
 }

@@ -242,12 +242,18 @@ func objects(r *run) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	e, err := r.envelope(s.speaker, s.since(""))
+	e, err := r.list(s.speaker, s.since(""))
 	if err != nil {
 		return "", err
 	}
-	if bytesHave(e.body, `"type":"bundle"`) {
-		return "", fmt.Errorf("%s: a bundle, want an envelope", e.what)
+	var shape struct {
+		Type string `json:"type"`
+	}
+	if err := e.json(&shape); err != nil {
+		return "", err
+	}
+	if shape.Type != "" { // TAXII 2.1 section 3.7: an envelope is no bundle
+		return "", fmt.Errorf("%s: a %s, want an envelope", e.what, shape.Type)
 	}
 	for _, o := range []object{s.m, s.a3(), s.r} {
 		if !slices.ContainsFunc(e.objects, func(got object) bool { return got.ID == o.ID && sameInstant(got.Modified, o.Modified) }) {
@@ -255,10 +261,6 @@ func objects(r *run) (string, error) {
 		}
 	}
 	return fmt.Sprintf("%d objects", len(e.objects)), e.dates()
-}
-
-func bytesHave(b []byte, text string) bool {
-	return strings.HasPrefix(strings.ReplaceAll(strings.TrimSpace(string(b[:min(len(b), 200)])), " ", ""), "{"+text)
 }
 
 func noObjects(r *run) (string, error) {
@@ -316,12 +318,13 @@ func versions(r *run) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(v.Versions) != len(s.as) {
+	// The first page; row 3.14.1 pages. The standard sorts objects and manifest, not versions.
+	if len(v.Versions) > len(s.as) || len(v.Versions) == 0 || len(v.Versions) < len(s.as) && (v.More == nil || !*v.More) {
 		return "", fmt.Errorf("%s: versions %q, want %d", a.what, v.Versions, len(s.as))
 	}
-	for i, o := range s.as {
-		if !sameInstant(v.Versions[i], o.Modified) {
-			return "", fmt.Errorf("%s: versions %q, want %s at place %d", a.what, v.Versions, o.Modified, i+1)
+	for _, version := range v.Versions {
+		if !slices.ContainsFunc(s.as, func(o object) bool { return sameInstant(o.Modified, version) }) {
+			return "", fmt.Errorf("%s: version %q was not added", a.what, version)
 		}
 	}
 	return strings.Join(v.Versions, ", "), a.dates()

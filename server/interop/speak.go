@@ -244,6 +244,50 @@ func (r *run) envelope(s *speaker, at string) (envelope, error) {
 	return e, nil
 }
 
+// list gets all objects that a query gives, page by page: a server may give few at a time. The answer is
+// the first page's.
+func (r *run) list(s *speaker, at string) (envelope, error) {
+	whole, err := r.envelope(s, at)
+	page := whole
+	for n := 0; err == nil && page.more; n++ {
+		if n == maxPages {
+			return whole, fmt.Errorf("%s: more than %d pages", whole.what, maxPages)
+		}
+		var next string
+		if next, err = page.onwards(at); err != nil {
+			break
+		}
+		page, err = r.envelope(s, next)
+		whole.objects = append(whole.objects, page.objects...)
+	}
+	return whole, err
+}
+
+const maxPages = 1000
+
+// onwards gives where the page after this one is: by next, else after its last date. TAXII 2.1 section
+// 3.5.
+func (e envelope) onwards(at string) (string, error) { return onwards(e.answer, e.next, at) }
+
+func onwards(a *answer, next, at string) (string, error) {
+	u, err := url.Parse(at)
+	if err != nil {
+		return "", err
+	}
+	q := u.Query()
+	if next != "" {
+		q.Set("next", next)
+	} else {
+		if err := a.dates(); err != nil {
+			return "", err
+		}
+		q.Del("next")
+		q.Set("added_after", a.header.Get(taxii.HeaderLast))
+	}
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
 type envelope struct {
 	*answer
 	more    bool

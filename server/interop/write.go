@@ -67,15 +67,20 @@ func (r *run) publish(p place, body []byte, ids ...string) (taxii.Status, *answe
 
 // complete asks for a status until it is complete.
 func (r *run) complete(p place, s taxii.Status, a *answer) (taxii.Status, *answer, error) {
+	pause := firstPause
 	for waited := time.Duration(0); s.Status == "pending" && waited < r.o.Timeout; waited += pause {
+		pause = min(2*pause, longestPause)
 		select {
 		case <-r.ctx.Done():
 			return s, a, r.ctx.Err()
 		case <-time.After(pause):
 		}
-		if _, err := r.resource(p.speaker, p.root+"status/"+s.ID+"/", &s); err != nil {
-			return s, a, err
+		var now taxii.Status
+		b, err := r.resource(p.speaker, p.root+"status/"+s.ID+"/", &now)
+		if err != nil {
+			return s, b, err
 		}
+		s, a = now, b
 	}
 	if s.Status != "complete" {
 		return s, a, fmt.Errorf("%s: the status is %q, want complete", a.what, s.Status)
@@ -83,7 +88,11 @@ func (r *run) complete(p place, s taxii.Status, a *answer) (taxii.Status, *answe
 	return s, a, nil
 }
 
-const pause = 500 * time.Millisecond
+// Between two questions for a status that is pending.
+const (
+	firstPause   = 10 * time.Millisecond
+	longestPause = time.Second
+)
 
 // all wants that everything succeeded.
 func all(s taxii.Status, a *answer, n int) error {
@@ -174,9 +183,27 @@ func (r *run) fill() (*stock, error) {
 
 // records gives the manifest of the stock.
 func (r *run) records(s *stock, query string) (*answer, []taxii.ManifestRecord, error) {
-	var m taxii.Manifest
-	a, err := r.resource(s.speaker, s.url()+"manifest/?"+param("match[id]", s.a.ID+","+s.m.ID+","+s.r.ID)+"&"+query, &m)
-	return a, m.Objects, err
+	at := s.url() + "manifest/?" + param("match[id]", s.a.ID+","+s.m.ID+","+s.r.ID) + "&" + query
+	var whole taxii.Manifest
+	var answered *answer
+	for range maxPages {
+		var m taxii.Manifest
+		a, err := r.resource(s.speaker, at, &m)
+		if err != nil {
+			return a, nil, err
+		}
+		if answered == nil {
+			answered = a
+		}
+		whole.Objects = append(whole.Objects, m.Objects...)
+		if m.More == nil || !*m.More {
+			return answered, whole.Objects, nil
+		}
+		if at, err = onwards(a, m.Next, at); err != nil {
+			return a, nil, err
+		}
+	}
+	return answered, nil, errors.New(answered.what + ": paging does not end")
 }
 
 func add(r *run) (string, error) {
