@@ -32,7 +32,13 @@ func runGateway(t *testing.T) *running {
 	if err := createGateway(t.Context(), dir, initOptions{Listen: "127.0.0.1:0"}); err != nil {
 		t.Fatal(err)
 	}
-	g, err := openGateway(t.Context(), dir, gatewayOptions{})
+	return serveGateway(t, dir, gatewayOptions{})
+}
+
+// serveGateway serves the gateway in dir within this process.
+func serveGateway(t *testing.T, dir string, o gatewayOptions) *running {
+	t.Helper()
+	g, err := openGateway(t.Context(), dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
