@@ -47,8 +47,8 @@ making, and deletes them at the end. Exit code 1 when a mandatory row fails.`,
 			switch {
 			case all:
 				return rows.run(cmd.Context())
-			case len(rows.as) > 1:
-				return &usageError{errors.New("several --as go with --interop")}
+			case len(rows.as) > 1 || rows.rows != nil:
+				return &usageError{errors.New("several --as, and --row, go with --interop")}
 			}
 			k.as, k.collection = rows.as[0], rows.collection
 			return k.run(cmd.Context())
@@ -57,6 +57,7 @@ making, and deletes them at the end. Exit code 1 when a mandatory row fails.`,
 	cmd.Flags().StringArrayVar(&rows.as, "as", nil, "the partner's directory, as join made it; several with --interop")
 	cmd.Flags().BoolVar(&all, "interop", false, "try the rows of the interoperability test document")
 	cmd.Flags().StringVar(&rows.collection, "collection", "", "what another client was told as collection; with --interop: the alias or id of the collection to write to")
+	cmd.Flags().StringArrayVar(&rows.rows, "row", nil, "with --interop: only this row, like 3.4.1; may be given several times")
 	return cmd
 }
 

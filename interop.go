@@ -15,10 +15,11 @@ type interopChecking struct {
 	w          *world
 	as         []string
 	collection string
+	rows       []string
 }
 
 func (k *interopChecking) run(ctx context.Context) error {
-	o := interop.Options{Collection: k.collection, Proxy: partnerOptions().Proxy}
+	o := interop.Options{Collection: k.collection, Rows: k.rows, Proxy: partnerOptions().Proxy}
 	for _, dir := range k.as {
 		a, err := client.OpenAccount(dir)
 		if err != nil {

@@ -112,6 +112,9 @@ func TestInteropReadOnly(t *testing.T) {
 	if _, err := interop.Run(t.Context(), interop.Options{Partners: partners}); err == nil || !strings.Contains(err.Error(), "nothing listens there") {
 		t.Errorf("a server that is away: %v", err)
 	}
+	if _, err := interop.Run(t.Context(), interop.Options{Partners: partners, Rows: []string{"9.9"}}); err == nil || !strings.Contains(err.Error(), "9.9") {
+		t.Errorf("a row that is none: %v", err)
+	}
 	if _, err := interop.Run(t.Context(), interop.Options{}); err == nil {
 		t.Error("no partners, no error")
 	}
@@ -132,7 +135,7 @@ func TestInteropOfWrongServers(t *testing.T) {
 			}
 			g.front.Store(&f)
 			defer g.front.Store(nil)
-			report, err := interop.Run(t.Context(), interop.Options{Partners: partners, Collection: "vn"})
+			report, err := interop.Run(t.Context(), interop.Options{Partners: partners, Collection: "vn", Rows: []string{row.ID}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -77,15 +78,20 @@ type Partner struct {
 type Options struct {
 	Partners   []Partner                             // at least one
 	Collection string                                // alias or id of the collection to write to; "": rows that write are not testable
+	Rows       []string                              // only these; nil: all
 	Proxy      func(*http.Request) (*url.URL, error) // nil for none
 	Timeout    time.Duration                         // of a request, and of a status that is pending; 30 s when zero
 }
 
-// Run tries every row. The error is for what makes a run impossible: no partners, or none of them
-// reaches the server.
+// Run tries the rows. The error is for what makes a run impossible: no partners, none of them reaches
+// the server, or a row that the document does not have.
 func Run(ctx context.Context, o Options) (Report, error) {
 	if len(o.Partners) == 0 {
 		return Report{}, errors.New("testing interoperability: no partners")
+	}
+	rows, err := chosen(o.Rows)
+	if err != nil {
+		return Report{}, err
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
@@ -107,7 +113,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return Report{}, errors.Join(trouble...)
 	}
 	var report Report
-	for _, row := range table() {
+	for _, row := range rows {
 		got, err := row.try(r)
 		out := Row{ID: row.id, Name: row.name, Mandatory: !row.optional, Result: Passed, Expected: row.expected, Got: got}
 		if err != nil {
@@ -127,6 +133,23 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	report.Left = r.clean()
 	return report, nil
+}
+
+// chosen gives the rows of the table that are asked for.
+func chosen(ids []string) ([]tableRow, error) {
+	all := table()
+	if ids == nil {
+		return all, nil
+	}
+	var rows []tableRow
+	for _, id := range ids {
+		i := slices.IndexFunc(all, func(row tableRow) bool { return row.id == id })
+		if i < 0 {
+			return nil, fmt.Errorf("the interoperability test document has no row %q: they are 3.1.1 to 3.15.1", id)
+		}
+		rows = append(rows, all[i])
+	}
+	return rows, nil
 }
 
 // printable makes what a server said fit for one line of a terminal.

@@ -230,7 +230,9 @@ func status(r *run) (string, error) {
 		}
 	}
 	if r.status == nil {
-		return "", needs("a status: row 3.10.1 got none")
+		if _, err := add(r); err != nil {
+			return "", err
+		}
 	}
 	var m map[string]json.RawMessage
 	a, err := r.resource(p.speaker, p.root+"status/"+r.status.ID+"/", &m)
