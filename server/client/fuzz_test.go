@@ -53,22 +53,21 @@ func FuzzPage(f *testing.F) {
 		if whole != p {
 			t.Fatalf("%+v byte by byte, %+v whole", p, whole)
 		}
-		var env struct {
-			More    bool              `json:"more"`
-			Next    string            `json:"next"`
-			Objects []json.RawMessage `json:"objects"`
-		}
 		if !json.Valid(data) {
 			t.Fatalf("took what is no JSON: %q", data)
 		}
-		if strings.Count(strings.ToLower(string(data)), "objects") > 1 || json.Unmarshal(data, &env) != nil {
-			return // encoding/json folds case; that is no business of the splitter
+		// Into a map, because encoding/json folds the case of a struct's members.
+		var members map[string]json.RawMessage
+		var objects []json.RawMessage
+		if json.Unmarshal(data, &members) != nil || strings.Count(string(data), "objects") > 1 ||
+			members["objects"] != nil && json.Unmarshal(members["objects"], &objects) != nil {
+			return
 		}
-		if len(env.Objects) != len(got) && len(env.Objects) > 0 {
-			t.Fatalf("%d objects, encoding/json has %d", len(got), len(env.Objects))
+		if len(objects) != len(got) {
+			t.Fatalf("%d objects, encoding/json has %d", len(got), len(objects))
 		}
-		for i, raw := range env.Objects {
-			if i < len(got) && !bytes.Equal(raw, got[i]) {
+		for i, raw := range objects {
+			if !bytes.Equal(raw, got[i]) {
 				t.Fatalf("object %d is %q, encoding/json has %q", i, got[i], raw)
 			}
 		}
