@@ -250,7 +250,7 @@ func openCTIIngester(p *puller) error {
 // so goes from collection to collection and into the next run. added_after is its clock at the begin
 // of the run before; here that clock is behind, for one that is ahead loses with any server.
 func openCTIConnector(p *puller) error {
-	begin := p.g.now().Add(-2 * time.Second).UTC().Format("2006-01-02T15:04:05.000000Z")
+	begin := p.g.now().Add(-20 * time.Second).UTC().Format("2006-01-02T15:04:05.000000Z")
 	q := url.Values{"added_after": {p.or("last_run", longAgo)}}
 	if next := p.kept["next"]; next != "" {
 		q.Set("next", next)
