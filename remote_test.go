@@ -149,6 +149,7 @@ func TestThreat12RotationOverTLS(t *testing.T) {
 				if err != nil {
 					continue // the test is over
 				}
+				io.Copy(io.Discard, resp.Body) // so that the connection is used again
 				resp.Body.Close()
 				if resp.StatusCode != 200 {
 					t.Errorf("poller %d: %d", n, resp.StatusCode)
