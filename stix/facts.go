@@ -88,6 +88,7 @@ func (o *Object) readFact(m *node, at int) {
 		}
 		return
 	}
+	o.decoded = o.decoded || m.flags&escapedValue != 0
 	switch m.name {
 	case nType:
 		o.Type = o.text(m)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -20,7 +21,7 @@ type facts struct {
 	CreatedBy, Pattern, PatternType, Name                                string
 	Revoked                                                              bool
 	Markings, Granular, Refs                                             []string
-	Problem, Check, Strict                                               string
+	Problem, Check, Strict, Derived                                      string
 }
 
 func read(s *stix.Scanner) facts {
@@ -31,6 +32,8 @@ func read(s *stix.Scanner) facts {
 		ValidUntil: string(o.ValidUntil.Text), CreatedBy: string(o.CreatedBy), Pattern: string(o.Pattern),
 		PatternType: string(o.PatternType), Name: string(o.Name), Revoked: o.Revoked,
 	}
+	level, unknown := stix.LevelOf(o, func([]byte) (stix.Level, bool) { return stix.Unmarked, false })
+	f.Derived = fmt.Sprint(string(o.DefinitionType), o.DefinitionLevel, o.Shared(), o.Spec(), o.Version().At, level, string(unknown))
 	for _, m := range o.Markings {
 		f.Markings = append(f.Markings, string(m))
 	}
@@ -144,7 +147,7 @@ func agree(t *testing.T, g facts) {
 		Modified: text("modified"), ValidFrom: text("valid_from"), ValidUntil: text("valid_until"),
 		CreatedBy: text("created_by_ref"), Pattern: text("pattern"), PatternType: text("pattern_type"), Name: text("name"),
 		Revoked: revoked, Markings: list("object_marking_refs"),
-		Granular: g.Granular, Refs: g.Refs, Check: g.Check, Strict: g.Strict,
+		Granular: g.Granular, Refs: g.Refs, Check: g.Check, Strict: g.Strict, Derived: g.Derived,
 	}
 	if diff := cmp.Diff(want, g); diff != "" {
 		t.Fatalf("facts (-encoding/json +scanner):\n%s", diff)
@@ -161,6 +164,7 @@ var scannerSeeds = []string{
 	`{"objects":[{"X_a":1,"b":{"c_refs":["d--e","f--g"]},"revoked":true},{"X_a":2,"b":{"c_refs":["d--e","f--g"]},"revoked":true},{"X_a":2,"b":{"c_refs":["d--e"]},"revoked":false},{"X_a":2,"x_a":3}]}`,
 	`{"objects":[{"type":"tool","granular_markings":[{"marking_ref":"a--b"}],"pattern":"\\x"},{"type":"tool","granular_markings":[{"marking_ref":"a--b"}],"pattern":"\\y"},{"type":"tool","granular_markings":5,"pattern":"z"}]}`,
 	`{"objects":[{"n":10},{"n":100},{"n":10,"n":1}]}`,
+	`{"objects":[{"type":"tool","id":"\u0074ool--1","pattern":"x"},{"type":"tool","id":"\u0074ool--1","pattern":"\u0074ool--2 forged"}]}`,
 	`{"objects":[{"x":"` + strings.Repeat("a", 100) + `\n"}]} `,
 	`{"\u006fbjects":[{}]}`, `{"Objects":[{}]}`, `{"objects":[{}],"objects":[{}]}`,
 }

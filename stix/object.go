@@ -38,7 +38,7 @@ type Object struct {
 	checker checker
 	facts   factSet
 
-	decoded    bool // a list's text is in scratch, which the next object overwrites
+	decoded    bool // a fact's text is in scratch, which the next object overwrites
 	refMembers int  // top-level members with references
 
 	properties map[string]string // names of properties that STIX does not define, to be used again
