@@ -2,6 +2,7 @@ package stix
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 )
 
@@ -136,7 +137,7 @@ func levelOfMarking(id []byte, lookup func(id []byte) (Level, bool)) Level {
 // strictest wins; one that claims TLP and cannot be read makes the definition Unknown. PAP and
 // statements carry no level. What remains is not understood: Unknown.
 func (o *Object) definitionLevel() Level {
-	level, known := Unmarked, false
+	level, known, coloured := Unmarked, false, false
 	hint := func(text []byte, colour bool) bool {
 		l, claims := readTLP(text, colour)
 		level = level.Join(l)
@@ -157,6 +158,7 @@ func (o *Object) definitionLevel() Level {
 		case m.name == nName:
 			if m.kind == kString {
 				hint(o.text(m), false) // may raise the level, but is not the definition
+				coloured = isColour(o.text(m))
 			}
 		case m.name == nExtensions:
 			known = o.extensionHints(i, hint) || known
@@ -164,7 +166,7 @@ func (o *Object) definitionLevel() Level {
 			known = hint(o.text(m), false) || pap(o.text(m)) || known
 		}
 	}
-	if !known {
+	if !known || coloured && level == Unmarked {
 		return Unknown
 	}
 	return level
@@ -209,11 +211,15 @@ func (o *Object) extensionHints(i int, hint func([]byte, bool) bool) (known bool
 }
 
 // readTLP reads a TLP label: "TLP:AMBER+STRICT" in any case, or with colour also "amber+strict"
-// alone. claims is whether the text means TLP at all; a label that TLP does not have is Unknown.
+// alone. claims is whether the text means TLP at all; a label that TLP does not have is Unknown, and so
+// is a longer text that speaks of one: who may see what it marks is for a person to say.
 func readTLP(text []byte, colour bool) (l Level, claims bool) {
 	s := strings.ToLower(strings.TrimSpace(string(text)))
 	if rest, ok := strings.CutPrefix(s, "tlp"); ok && rest != "" && strings.ContainsAny(rest[:1], ":-_ ") {
 		s, colour = strings.TrimSpace(rest[1:]), true
+	}
+	if !colour && tlpWithin.MatchString(s) {
+		return Unknown, true
 	}
 	if !colour {
 		return Unmarked, false
@@ -231,6 +237,15 @@ func readTLP(text []byte, colour bool) (l Level, claims bool) {
 		return Red, true
 	}
 	return Unknown, true
+}
+
+// tlpWithin finds a label of TLP within a longer text, like "[TLP:RED] do not forward".
+var tlpWithin = regexp.MustCompile(`tlp\s*[:\x{ff1a}]|tlp[\s_=/-]*(white|clear|green|amber|red)\b`)
+
+// isColour reports a text that is the name of one of TLP's levels, without saying that it means TLP.
+func isColour(text []byte) bool {
+	l, _ := readTLP(text, true)
+	return l != Unknown
 }
 
 // pap reports a label of the Permissible Actions Protocol, which says what may be done with a thing
