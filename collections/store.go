@@ -29,8 +29,9 @@ import (
 // version at or before a.
 //
 // Identity. Within an operation:
-//   - The first publisher of an id that is not Shared owns it, for good, deletions included. Another's
-//     item with that id becomes a failure, and the journal tells the operator (kind "ownership.refused").
+//   - The first publisher of an id owns it, for good, deletions included. Another's item with that id
+//     becomes a failure, and the journal tells the operator (kind "ownership.refused"), unless both are
+//     Shared: that item, and what the first publisher's first one with the id was.
 //   - An item with the id, version and digest of a version that the same publisher has in the
 //     collection already is a duplicate: a success, stored once, its date_added unchanged. Without a
 //     version of its own (an observable) id and digest decide. Sent to several collections, it is added
@@ -38,7 +39,7 @@ import (
 //   - An item with the id and version of one that the same publisher has anywhere in the operation,
 //     but other bytes, is a conflict: a failure; the first is kept. Versions are equal as instants,
 //     however they are written.
-//   - For a Shared id every publisher has its own copy, judged by itself: a duplicate or a conflict
+//   - Of a Shared id every publisher has its own copy, judged by itself: a duplicate or a conflict
 //     only against the same publisher's. In a collection a reader is shown the copy of the first
 //     publisher (by the lowest Added among what it sees) of whose copies it sees any, and no other.
 //   - Items see the earlier items of their own publication, and publications the earlier ones.

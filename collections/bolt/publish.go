@@ -88,7 +88,7 @@ func (b *batch) judge(op *operation, p *publication, i int, t *tally) (verdict, 
 	if err != nil {
 		return v, err
 	}
-	if !it.Shared && len(known) > 0 && known[0].Publisher != p.Publisher {
+	if len(known) > 0 && known[0].Publisher != p.Publisher && !(it.Shared && known[0].shared) {
 		t.refuse(p, it)
 		return v, nil
 	}

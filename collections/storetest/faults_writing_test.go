@@ -83,13 +83,13 @@ func writingFaults() []fault {
 			breaks: func(b *broken) {
 				var gone sync.Map
 				b.remove = func(ctx context.Context, d collections.Deletion) (int, error) {
-					gone.Store(d.ID, true)
+					gone.Store(d.ID, d.View.Partner)
 					return b.Model.Delete(ctx, d)
 				}
 				b.publish = func(ctx context.Context, p collections.Publication) (collections.Status, error) {
-					for i, it := range p.Items {
-						if _, ok := gone.Load(it.ID); ok {
-							p.Items[i].Shared = true
+					for _, it := range p.Items {
+						if owner, ok := gone.Load(it.ID); ok {
+							p.Publisher = owner.(auth.PartnerID)
 						}
 					}
 					return b.Model.Publish(ctx, p)

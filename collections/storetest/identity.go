@@ -137,6 +137,22 @@ func identityCases() []identityCase {
 			{publisher: south, item: x, want: isAdded},
 			{publisher: south, item: x, want: duplicate},
 		}},
+		{"an owned id is not to be had by calling it shared", []act{
+			{publisher: north, item: a, want: isAdded},
+			{publisher: south, item: item(1, shared, modified(2)), want: refused},
+			{publisher: south, item: item(1, shared, body("a")), want: refused},
+			{publisher: north, item: item(1, shared, modified(3)), want: isAdded},
+			{publisher: south, item: item(1, shared, modified(2)), want: refused},
+			{publisher: north, item: a, deletes: true},
+			{publisher: south, item: item(1, shared, modified(2)), want: refused},
+		}},
+		{"a shared id is not to be had by owning it", []act{
+			{publisher: north, item: item(1, shared, body("a")), want: isAdded},
+			{publisher: south, item: item(1, modified(2)), want: refused},
+			{publisher: north, item: item(1, modified(2)), want: isAdded},
+			{publisher: south, item: item(1, shared, body("b")), want: isAdded},
+			{publisher: south, item: item(1, modified(3)), want: refused},
+		}},
 		{"what was deleted can be published again", []act{
 			{publisher: north, item: a, want: isAdded},
 			{publisher: north, item: a, deletes: true},

@@ -185,8 +185,8 @@ func (m *Model) copyOf(op auth.OperationID, publisher auth.PartnerID, id stix.ID
 // foreign reports whether another publisher owns the item's id.
 func (m *Model) foreign(p collections.Publication, it collections.Item) bool {
 	for _, v := range m.byID[it.ID] {
-		if v.at.Operation == p.Place.Operation && !v.shared && !it.Shared {
-			return v.Publisher != p.Publisher // the first one owns it
+		if v.at.Operation == p.Place.Operation { // the first one owns it
+			return v.Publisher != p.Publisher && !(v.shared && it.Shared)
 		}
 	}
 	return false
