@@ -216,7 +216,18 @@ func TestPublishMarks(t *testing.T) {
 		{"unknown marking hides", stix.Clear, []string{identity(1, marked(tlpClear, absent))}, []stix.Level{stix.Unknown}, "is not known here"},
 		{"language content has its object's level", 0, []string{identity(1, marked(tlpAmber)), language(identityID(1), "")}, []stix.Level{stix.Amber, stix.Amber}, ""},
 		{"language content before its object", 0, []string{language(identityID(1), marked(tlpClear)), identity(1, marked(tlpAmber))}, []stix.Level{stix.Amber, stix.Amber}, ""},
-		{"language content of nothing known", 0, []string{language(identityID(9), "")}, nil, "no marking says"},
+		{"language content of nothing known", stix.Clear, []string{language(identityID(9), marked(tlpClear))}, nil, "is not known here"},
+		{"language content of what failed", stix.Clear, []string{
+			strings.Replace(identity(1, marked(tlp1Red)), "2026-01-01", "2026-15-01", 1), language(identityID(1), ""),
+		}, nil, "is not known here"},
+		{"a translation of a translation", stix.Clear, []string{
+			strings.ReplaceAll(language("language-content--44444444-4444-4444-8444-444444444444", ""), `"language-content--44444444-4444-4444-8444-444444444444","cr`, `"language-content--55555555-5555-4555-8555-555555555555","cr`),
+			language(identityID(1), ""), identity(1, marked(tlpAmber)),
+		}, []stix.Level{stix.Amber, stix.Amber, stix.Amber}, ""},
+		{"translations of each other", stix.Clear, []string{
+			strings.ReplaceAll(language("language-content--44444444-4444-4444-8444-444444444444", ""), `"language-content--44444444-4444-4444-8444-444444444444","cr`, `"language-content--55555555-5555-4555-8555-555555555555","cr`),
+			language("language-content--55555555-5555-4555-8555-555555555555", ""),
+		}, nil, "is not known here"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHouse(t)
