@@ -42,12 +42,13 @@ type config struct {
 	Store            string   `json:"store"`              // "bolt:"
 	TLSCert          string   `json:"tls_cert,omitempty"` // a certificate chain of another authority, PEM
 	TLSKey           string   `json:"tls_key,omitempty"`
-	MaxContentLength int64    `json:"max_content_length"` // bytes of a publication
-	MaxObjectLength  int      `json:"max_object_length"`  // bytes of one object
-	MaxObjects       int      `json:"max_objects"`        // of a publication
-	MaxInFlight      int      `json:"max_in_flight"`      // requests of one client at the same time
-	RequireAgreement bool     `json:"require_agreement"`  // partners without one reach training collections alone
-	ClientSecretPost bool     `json:"client_secret_post"` // the token endpoint takes the secret in the form too
+	MaxContentLength int64    `json:"max_content_length"`    // bytes of a publication
+	MaxContentFlight int64    `json:"max_content_in_flight"` // bytes of all publications at the same time
+	MaxObjectLength  int      `json:"max_object_length"`     // bytes of one object
+	MaxObjects       int      `json:"max_objects"`           // of a publication
+	MaxInFlight      int      `json:"max_in_flight"`         // requests of one client at the same time
+	RequireAgreement bool     `json:"require_agreement"`     // partners without one reach training collections alone
+	ClientSecretPost bool     `json:"client_secret_post"`    // the token endpoint takes the secret in the form too
 }
 
 // Bounds of what the configuration may ask for.
@@ -63,6 +64,7 @@ func defaultConfig() config {
 		Title:            "Liaison",
 		Store:            defaultStore,
 		MaxContentLength: server.DefaultMaxContent,
+		MaxContentFlight: server.DefaultMaxContentInFlight,
 		MaxObjectLength:  defaultObject,
 		MaxObjects:       defaultObjects,
 		MaxInFlight:      server.DefaultMaxInFlight,
@@ -136,6 +138,8 @@ func (c config) check() error {
 		return errors.New("tls_cert and tls_key: set both or none")
 	case c.MaxContentLength < 1:
 		return fmt.Errorf("max_content_length: want at least 1, have %d", c.MaxContentLength)
+	case c.MaxContentFlight < 1:
+		return fmt.Errorf("max_content_in_flight: want at least 1, have %d", c.MaxContentFlight)
 	case c.MaxObjectLength < 1 || c.MaxObjectLength > maxObjectBytes:
 		return fmt.Errorf("max_object_length: want 1 to %d, have %d", maxObjectBytes, c.MaxObjectLength)
 	case c.MaxObjects < 1:

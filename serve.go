@@ -199,6 +199,8 @@ func (g *gateway) front() (*server.Server, error) {
 		MaxContent:  g.config.MaxContentLength,
 		MaxInFlight: g.config.MaxInFlight,
 		Admin:       g.admin,
+
+		MaxContentInFlight: g.config.MaxContentFlight,
 	})
 }
 

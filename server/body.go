@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -27,6 +28,11 @@ type content struct {
 	coded bool      // in decodes
 	left  int64     // bytes that may still come
 	err   error     // sticky
+
+	held   int64         // bytes of contents.rest
+	credit int64         // bytes that were taken of contents and not read yet
+	waited time.Duration // for contents
+	drain  bool          // nothing that is read is kept
 }
 
 // body checks the headers of a publication and gives its body.
@@ -105,6 +111,10 @@ func (b *content) Read(p []byte) (int, error) {
 		return int(b.left), errTooLong
 	}
 	b.left -= int64(n)
+	if e := b.hold(int64(n)); e != nil {
+		b.err = e
+		return 0, e
+	}
 	if err != nil && err != io.EOF && b.err == nil {
 		b.err = err
 		if b.coded {
@@ -117,9 +127,32 @@ func (b *content) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// hold takes room for n bytes that were read.
+func (b *content) hold(n int64) error {
+	if b.drain {
+		return nil
+	}
+	if n > b.credit {
+		more := max(n-b.credit, contentStep)
+		if err := b.k.s.contents.take(b.k.r.Context(), b, more); err != nil {
+			return err
+		}
+		b.credit += more
+	}
+	b.credit -= n
+	return nil
+}
+
+// release gives back the room that the body takes: nothing of it is kept any more.
+func (b *content) release() {
+	b.drain = true
+	b.k.s.contents.release(b)
+}
+
 // verdict gives the error of a publication. What was refused before its end is read on, up to the
 // bound, to know whether it is over it.
 func (b *content) verdict(err error) error {
+	b.release()
 	if err == nil {
 		return nil
 	}
@@ -129,12 +162,20 @@ func (b *content) verdict(err error) error {
 	switch {
 	case errors.Is(b.err, errTooLong), errors.Is(b.err, errGzip):
 		return b.err
+	case busy(b.err):
+		return b.err
 	case errors.Is(b.err, os.ErrDeadlineExceeded):
 		return taxii.NewError(http.StatusRequestTimeout, "too_slow", "Request timeout", "the body came too slowly")
 	case b.err != nil:
 		return taxii.NewError(http.StatusBadRequest, "cut_off", "Body cut off", "the body ended before its length")
 	}
 	return err
+}
+
+// busy: the gateway has too much under way.
+func busy(err error) bool {
+	_, ok := errors.AsType[*retry](err)
+	return ok
 }
 
 // worthReading: a refusal by the body's or the headers' form is, one by who asks or by the store is
@@ -148,5 +189,8 @@ func (b *content) worthReading(err error) bool {
 		status == http.StatusUnsupportedMediaType || status == http.StatusUnprocessableEntity
 }
 
-// Close lets the server know that nothing more is read.
-func (b *content) Close() error { return b.raw.Close() }
+// Close lets the server know that nothing more is read, and nothing kept.
+func (b *content) Close() error {
+	b.release()
+	return b.raw.Close()
+}

@@ -20,7 +20,8 @@ type deadlines struct {
 	begin         time.Time // of reading
 	write         time.Time // of writing; zero before the first byte
 	read, written int
-	set           int // bytes read when the deadline was last moved
+	set           int  // bytes read when the deadline was last moved
+	ended         bool // the body was read to its end
 }
 
 const limitsKey = "liaison.deadlines"
@@ -46,14 +47,30 @@ func (d *deadlines) reading(n int, done bool) {
 	d.read += n
 	switch {
 	case done:
+		d.ended = true
 		d.control.SetReadDeadline(time.Time{})
 		d.answer()
 	case d.read-d.set >= writeSize:
 		d.set = d.read
-		end := d.begin.Add(d.o.Grace + d.o.rate(d.read))
-		d.control.SetReadDeadline(end)
-		d.control.SetWriteDeadline(end.Add(2*d.o.Grace + commitTimeout))
+		d.move()
 	}
+}
+
+// move gives the peer the time that what it sent so far has earned it.
+func (d *deadlines) move() {
+	end := d.begin.Add(d.o.Grace + d.o.rate(d.read))
+	d.control.SetReadDeadline(end)
+	d.control.SetWriteDeadline(end.Add(2*d.o.Grace + commitTimeout))
+}
+
+// paused says that the gateway did not read for a while, which is not the peer's fault.
+func (d *deadlines) paused(t time.Duration) {
+	d.begin = d.begin.Add(t)
+	if d.ended {
+		d.answer()
+		return
+	}
+	d.move()
 }
 
 // answer gives the answer its time from now on.
@@ -77,7 +94,7 @@ func (o *Options) rate(n int) time.Duration {
 
 // publishingTime bounds a publication whole, reading at the slowest rate included.
 func (s *Server) publishingTime() time.Duration {
-	return s.o.Grace + s.o.rate(int(s.o.MaxContent)) + commitTimeout
+	return s.o.Grace + s.o.rate(int(s.o.MaxContent)) + contentWait + commitTimeout
 }
 
 // flights counts the requests of each client that are under way.

@@ -34,12 +34,13 @@ const (
 	DefaultGrace       = 30 * time.Second
 	DefaultMinRate     = 16 << 10 // bytes a second that a peer has to read or write
 
+	DefaultMaxContentInFlight = 256 << 20 // bytes of all bodies that are under way, decoded
+
 	maxHeader     = 64 << 10 // bytes of a header block
 	maxForm       = 16 << 10 // bytes of a form of the token endpoint
 	maxJoin       = 32 << 10 // bytes of a request to join
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
-	minRate       = 16 << 10        // bytes a second that a peer has to read or write
 	commitTimeout = 2 * time.Minute // that a publication may wait for its commit, after its last byte
 )
 
@@ -60,23 +61,29 @@ type Options struct {
 	Admin       Administration // the operator's API for operators that come over TLS; nil: there is none here
 	MaxContent  int64          // max_content_length of every api root in bytes; 0: the Desk's, else DefaultMaxContent
 	MaxInFlight int            // 0: DefaultMaxInFlight
-	Grace       time.Duration  // that a body or an answer may take beyond its rate; 0: DefaultGrace
-	MinRate     int            // bytes a second that a peer has to keep after that; 0: DefaultMinRate
+
+	// Bytes of all publications that are under way, decoded; 0: DefaultMaxContentInFlight. Less than
+	// twice MaxContent counts as that.
+	MaxContentInFlight int64
+
+	Grace   time.Duration // that a body or an answer may take beyond its rate; 0: DefaultGrace
+	MinRate int           // bytes a second that a peer has to keep after that; 0: DefaultMinRate
 }
 
 // Server answers for one gateway. Safe for concurrent use.
 type Server struct {
-	o       Options
-	base    string // the public URL without a final slash
-	echo    *echo.Echo
-	cursors taxii.Cursors
-	refused *tally // logins that did not hold
-	strayed *tally // cursors that were carried into another collection
-	flights flights
-	tarpit  chan struct{}
-	pools   *pools
-	crl     crl
-	health  health
+	o        Options
+	base     string // the public URL without a final slash
+	echo     *echo.Echo
+	cursors  taxii.Cursors
+	refused  *tally // logins that did not hold
+	strayed  *tally // cursors that were carried into another collection
+	flights  flights
+	contents *contents
+	tarpit   chan struct{}
+	pools    *pools
+	crl      crl
+	health   health
 
 	connections connections
 	wall        func() time.Time // the machine's clock, which deadlines and durations run by
@@ -98,6 +105,7 @@ func New(o Options) (*Server, error) {
 		pools:   newPools(),
 		wall:    time.Now,
 	}
+	s.contents = newContents(&s.o, s.wall)
 	s.connections.open = map[net.Conn]*connection{}
 	o.Registry.Watch(s.sever)
 	s.echo = s.router()
@@ -140,6 +148,10 @@ func (o *Options) complete() error {
 	if o.MaxContent <= 0 {
 		o.MaxContent = DefaultMaxContent
 	}
+	if o.MaxContentInFlight <= 0 {
+		o.MaxContentInFlight = DefaultMaxContentInFlight
+	}
+	o.MaxContentInFlight = max(o.MaxContentInFlight, 2*o.MaxContent)
 	// "MUST NOT" refuse a body below max_content_length for its size. TAXII 2.1 section 4.2.1.
 	if body > 0 && body < o.MaxContent || body == 0 && o.MaxContent > DefaultMaxContent {
 		return fmt.Errorf("max content %d is above what the desk takes", o.MaxContent)
