@@ -135,10 +135,11 @@ func (c CloseOperation) apply(s *State, now time.Time) (auth.Effect, error) {
 	}, nil
 }
 
-// resynced remembers that a client has gone through a partner's resync in a collection.
+// resynced remembers that a stream of a client has gone through a partner's resync in a collection.
 type resynced struct {
 	client     auth.ClientID
 	collection auth.CollectionID
+	stream     string
 	resync     time.Time
 }
 
@@ -147,11 +148,10 @@ func resyncKey(client auth.ClientID, c auth.CollectionID) string {
 }
 
 func (c resynced) apply(s *State, _ time.Time) (auth.Effect, error) {
-	key := resyncKey(c.client, c.collection)
-	s.resynced[key] = c.resync
+	s.resynced[c.stream] = c.resync
 	return auth.Effect{
 		Kind:    "client.resynced",
-		Records: []auth.Record{row(tableResynced, key, c.resync)},
+		Records: []auth.Record{row(tableResynced, c.stream, c.resync)},
 		What: struct {
 			Client     auth.ClientID     `json:"client"`
 			Collection auth.CollectionID `json:"collection"`

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"time"
@@ -15,8 +16,8 @@ import (
 )
 
 // Desk is where principals publish and read. Every method takes the principal first; what the
-// principal may not see is ErrNotFound, what it may see but not do ErrDenied. Every read is recorded
-// before its result is returned. Safe for concurrent use.
+// principal may not see is ErrNotFound, what it may see but not do ErrDenied. Every page, list and status
+// is recorded before it is returned; that an operation or a collection is there is no page. Safe for concurrent use.
 type Desk struct {
 	Registry *Registry
 	Store    Store
@@ -147,9 +148,11 @@ type Reading struct {
 	After Added // what the query's After became: 0 while a resync makes the client start again
 }
 
+const readObjects = "read.objects" // the kind of its journal lines
+
 // Objects gives a page of objects. TAXII 2.1 section 5.4.
 func (d *Desk) Objects(ctx context.Context, p auth.Principal, at Place, q Query) (Reading, error) {
-	return d.read(ctx, p, "read.objects", at, q)
+	return d.read(ctx, p, readObjects, at, q)
 }
 
 // Object gives a page of the versions of one object; ErrNotFound when the principal sees none of
@@ -166,7 +169,8 @@ func (d *Desk) read(ctx context.Context, p auth.Principal, kind string, at Place
 	if err := d.allow(p, auth.Read, at); err != nil {
 		return Reading{}, err
 	}
-	q.After = d.position(p, at, q.After)
+	var r run
+	q.After, r = d.position(kind, p, at, q)
 	page, err := d.Store.Objects(ctx, auth.ViewOf(p), at, q)
 	if err != nil {
 		return Reading{}, err
@@ -174,6 +178,15 @@ func (d *Desk) read(ctx context.Context, p auth.Principal, kind string, at Place
 	span := span{page.Count, page.First, page.Last, page.More}
 	if err := d.recordRead(ctx, p, kind, at, q, span); err != nil {
 		return Reading{}, err
+	}
+	if next := page.Next; r != settled {
+		page.Next = func(dst []byte) ([]byte, error) {
+			dst, err := next(dst)
+			if err == io.EOF { // all that came before was sent
+				d.given(kind, p, at, q, r, span)
+			}
+			return dst, err
+		}
 	}
 	return Reading{Page: page, After: q.After}, nil
 }
@@ -205,7 +218,8 @@ func (d *Desk) list(ctx context.Context, p auth.Principal, kind string, at Place
 	if err := d.allow(p, auth.Read, at); err != nil {
 		return Listed{}, err
 	}
-	q.After = d.position(p, at, q.After)
+	var r run
+	q.After, r = d.position(kind, p, at, q)
 	facts, more, err := d.Store.Facts(ctx, auth.ViewOf(p), at, q)
 	if err != nil {
 		return Listed{}, err
@@ -214,7 +228,12 @@ func (d *Desk) list(ctx context.Context, p auth.Principal, kind string, at Place
 	if len(facts) > 0 {
 		l.First, l.Last = facts[0].Added, facts[len(facts)-1].Added
 	}
-	return l, d.recordRead(ctx, p, kind, at, q, span{len(facts), l.First, l.Last, more})
+	span := span{len(facts), l.First, l.Last, more}
+	if err := d.recordRead(ctx, p, kind, at, q, span); err != nil {
+		return Listed{}, err
+	}
+	d.given(kind, p, at, q, r, span)
+	return l, nil
 }
 
 func (d *Desk) known(ctx context.Context, p auth.Principal, at Place, id stix.ID) error {
@@ -281,9 +300,6 @@ type span struct {
 const maxFilter = 1 << 10 // bytes
 
 func (d *Desk) recordRead(ctx context.Context, p auth.Principal, kind string, at Place, q Query, s span) error {
-	if len(q.IDs) == 0 {
-		d.resyncs.note(d, p, at, s)
-	}
 	return d.served(ctx, p, kind, readLine{
 		Operation: at.Operation, Collection: at.Collection, Count: s.count, More: s.more,
 		First: text(s.first), Last: text(s.last), After: text(q.After), Filter: filterText(q), Address: p.Address,

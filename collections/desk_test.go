@@ -474,18 +474,38 @@ func TestResync(t *testing.T) {
 
 	h.clock = h.clock.Add(time.Minute)
 	h.apply(collections.Access(auth.ResyncPartner{ID: "vn-police"}))
-	// The answer to the first request after the resync is lost: the client asks from the old position again.
-	for range 2 {
-		page, err := h.desk.Objects(t.Context(), agency, at, collections.Query{Limit: 3, After: position})
-		if err != nil || page.After != 0 || page.Count != 3 {
+	// A look from the start ends nothing, nor does a filtered read or a manifest.
+	h.pull(agency, "vn", collections.Query{Limit: 10})
+	if got := h.pull(agency, "vn", collections.Query{Limit: 10, After: position, Types: []string{"malware"}}); len(got) > 0 {
+		t.Errorf("a filtered read gives %v", got)
+	}
+	if _, err := h.desk.Manifest(t.Context(), agency, at, collections.Query{Limit: 10, After: position}); err != nil {
+		t.Fatal(err)
+	}
+	// An answer that is not read to its end is not counted, the last one neither.
+	for _, limit := range []int{3, 3, 100, 100} {
+		page, err := h.desk.Objects(t.Context(), agency, at, collections.Query{Limit: limit, After: position})
+		if err != nil || page.After != 0 || page.Count != min(limit, 7) {
 			t.Fatalf("after a resync the old position gives %+v, %v; want the start", page, err)
 		}
 	}
 	if got := h.pull(agency, "vn", collections.Query{Limit: 3, After: position}); !slices.Equal(got, want) {
 		t.Errorf("after a resync the client receives %v, want %v", got, want)
 	}
-	if got := h.pull(agency, "vn", collections.Query{Limit: 3, After: position}); len(got) > 0 {
-		t.Errorf("once it is through, a client receives again: %v", got)
+	for range 2 {
+		if got := h.pull(agency, "vn", collections.Query{Limit: 3, After: position}); len(got) > 0 {
+			t.Errorf("once it is through, a client receives again: %v", got)
+		}
+	}
+	// The registry remembers: another desk over the same store does not begin again.
+	reg, err := collections.OpenRegistry(t.Context(), h.store, func() time.Time { return h.clock })
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := &collections.Desk{Registry: reg, Store: h.store, Now: h.desk.Now, Log: h.desk.Log}
+	page, err := other.Objects(t.Context(), agency, at, collections.Query{Limit: 3, After: position})
+	if err != nil || page.After != position {
+		t.Errorf("after a restart the client is put back to %v, %v", page.After, err)
 	}
 }
 

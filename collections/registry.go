@@ -46,7 +46,7 @@ type State struct {
 	Access      *auth.Tables
 	Operations  map[auth.OperationID]Operation
 	Collections map[auth.CollectionID]Collection
-	resynced    map[string]time.Time // CLIENT/COLLECTION → the resync that it has gone through
+	resynced    map[string]time.Time // stream → the resync that it has gone through
 }
 
 func newState() *State {
