@@ -42,6 +42,8 @@ import (
 //   - Of a Shared id every publisher has its own copy, judged by itself: a duplicate or a conflict
 //     only against the same publisher's. In a collection a reader is shown the copy of the first
 //     publisher (by the lowest Added among what it sees) of whose copies it sees any, and no other.
+//   - A publisher has at most MaxVersions of one id in an operation, each date_added counted and what
+//     was deleted not. An item that would be one more is a failure whose message names the bound.
 //   - Items see the earlier items of their own publication, and publications the earlier ones.
 //   - A deleted version counts for ownership only: it can be published again, under a new Added.
 //

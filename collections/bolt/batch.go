@@ -193,10 +193,6 @@ func (v *version) spot(s *stack) (spot, error) {
 	return at, err
 }
 
-func (v *version) placed(n uint16) bool {
-	return slices.ContainsFunc(v.spots, func(at spot) bool { return at.number == n })
-}
-
 // write marks a version's entry as one to be written.
 func (op *operation) write(v *version) {
 	if !v.fresh {

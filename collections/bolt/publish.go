@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -49,8 +50,11 @@ type verdict struct {
 	to   []*stack // where it is new
 }
 
+// askEvery is after how many items a plan asks whether its caller is still there.
+const askEvery = 1000
+
 // publish plans a publication. After an error nothing of it is in the batch.
-func (b *batch) publish(p *publication) (collections.Status, error) {
+func (b *batch) publish(ctx context.Context, p *publication) (collections.Status, error) {
 	if p.Still != nil {
 		if err := p.Still(); err != nil {
 			return collections.Status{}, err
@@ -63,7 +67,14 @@ func (b *batch) publish(p *publication) (collections.Status, error) {
 	}}
 	verdicts := make([]verdict, 0, len(p.Items))
 	for i := range p.Items {
-		v, err := b.judge(op, p, i, &t)
+		var v verdict
+		var err error
+		if i%askEvery == askEvery-1 {
+			err = ctx.Err()
+		}
+		if err == nil {
+			v, err = b.judge(op, p, i, &t)
+		}
 		if err != nil {
 			op.forget(verdicts)
 			return collections.Status{}, fmt.Errorf("publishing %s: %w", p.Items[i].ID, err)
@@ -72,9 +83,12 @@ func (b *batch) publish(p *publication) (collections.Status, error) {
 			verdicts = append(verdicts, v)
 		}
 	}
-	for i := range verdicts {
-		op.place(&verdicts[i])
+	all, err := op.gather(verdicts)
+	if err != nil {
+		op.forget(verdicts)
+		return collections.Status{}, fmt.Errorf("publishing to %s: %w", p.Place.Collection, err)
 	}
+	op.place(verdicts, all)
 	b.record(p, &t)
 	t.Successes = collections.ListSuccesses(t.Successes, t.noted)
 	return t.Status, nil
@@ -93,10 +107,12 @@ func (b *batch) judge(op *operation, p *publication, i int, t *tally) (verdict, 
 		return v, nil
 	}
 	held := map[uint16]*version(nil) // collections that have it, and as what
+	count := 0
 	for _, k := range known {
 		if k.Publisher != p.Publisher || len(k.in) == 0 {
 			continue
 		}
+		count++
 		same := k.digest == digest(it.Digest[:16])
 		switch {
 		case it.Version.At.Set && k.Version.At.Compare(it.Version.At) == 0 && !same:
@@ -117,19 +133,18 @@ func (b *batch) judge(op *operation, p *publication, i int, t *tally) (verdict, 
 		if err != nil {
 			return v, err
 		}
-		t.reach(c)
 		if k := held[s.number]; k != nil {
 			there = cmp.Or(there, k)
 			continue
 		}
-		for _, k := range known { // where its other versions are; what this publication brings has no place yet
-			if slices.Contains(k.in, s.number) && len(k.spots) > 0 {
-				if _, err := k.spot(s); err != nil {
-					return v, err
-				}
-			}
-		}
 		v.to = append(v.to, s)
+	}
+	if len(v.to) > 0 && count >= collections.MaxVersions {
+		t.fail(p, it, fmt.Sprintf("%d versions of this object are there, and no more may be: delete old ones first", collections.MaxVersions))
+		return v, nil
+	}
+	for _, c := range it.To {
+		t.reach(c)
 	}
 	if len(v.to) == 0 {
 		t.repeat(it, there)
@@ -169,35 +184,85 @@ func (op *operation) forget(list []verdict) {
 	}
 }
 
-// place puts an admitted version into its collections. It cannot fail.
-func (op *operation) place(v *verdict) {
-	for _, s := range v.to {
-		at := s.add(v.new, v.item.Raw)
-		v.new.spots = append(v.new.spots, at)
-		others := op.placed(v.hash, v.item.ID, s, v.new)
-		if len(others) == 0 {
-			s.show(v.new, at)
-			continue
-		}
-		list := append(others, v.new)
-		before, after := make([]bool, len(list)), make([]bool, len(list))
-		for i := range list {
-			before[i], after[i] = i < len(others), true
-		}
-		s.turn(list, before, after)
-	}
-	op.write(v.new)
+// many is an id with more than one version, in one of the collections that a publication brings some
+// to.
+type many struct {
+	stack *stack
+	list  []*version // in the collection, ascending by date_added
+	old   int        // how many of them were there before
 }
 
-// placed gives the versions of an id that are in a collection, but for one, ascending by date_added.
-func (op *operation) placed(hash uint64, id stix.ID, s *stack, but *version) []*version {
-	var list []*version
-	for _, k := range op.known[hash] {
-		if k != but && k.ID == id && slices.Contains(k.in, s.number) && k.placed(s.number) {
-			list = append(list, k)
+// gather finds those ids, and where their old versions are.
+func (op *operation) gather(verdicts []verdict) ([]many, error) {
+	type place struct {
+		number uint16
+		id     stix.ID
+	}
+	seen := map[place]bool{}
+	var all []many
+	for _, v := range verdicts {
+		if len(op.known[v.hash]) == 1 {
+			continue
+		}
+		for _, s := range v.to {
+			at := place{s.number, v.item.ID}
+			if seen[at] {
+				continue
+			}
+			seen[at] = true
+			m, err := op.many(s, v.hash, v.item.ID, verdicts[0].new.Added)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", v.item.ID, err)
+			}
+			all = append(all, m)
 		}
 	}
-	return list
+	return all, nil
+}
+
+// many gives the versions of an id in one collection; those before first were there already.
+func (op *operation) many(s *stack, hash uint64, id stix.ID, first collections.Added) (many, error) {
+	m := many{stack: s}
+	known, err := op.versions(hash, id)
+	if err != nil {
+		return m, err
+	}
+	for _, k := range known {
+		if !slices.Contains(k.in, s.number) {
+			continue
+		}
+		if k.Added < first {
+			if _, err := k.spot(s); err != nil {
+				return m, err
+			}
+			m.old++
+		}
+		m.list = append(m.list, k)
+	}
+	return m, nil
+}
+
+// place puts what was admitted into its collections: every id once, however many versions of it come.
+// It cannot fail.
+func (op *operation) place(verdicts []verdict, all []many) {
+	for _, v := range verdicts {
+		alone := len(op.known[v.hash]) == 1
+		for _, s := range v.to {
+			at := s.add(v.new, v.item.Raw)
+			v.new.spots = append(v.new.spots, at)
+			if alone {
+				s.show(v.new, at)
+			}
+		}
+		op.write(v.new)
+	}
+	for _, m := range all {
+		before, after := make([]bool, len(m.list)), make([]bool, len(m.list))
+		for i := range m.list {
+			before[i], after[i] = i < m.old, true
+		}
+		m.stack.turn(m.list, before, after)
+	}
 }
 
 // turn writes the difference between two states of the versions of one object.

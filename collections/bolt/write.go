@@ -29,7 +29,7 @@ func (s *Store) Publish(ctx context.Context, p collections.Publication) (collect
 	}
 	var st collections.Status
 	r.plan = func(b *batch) (err error) {
-		st, err = b.publish(&w)
+		st, err = b.publish(ctx, &w)
 		return err
 	}
 	if err := s.do(r); err != nil {

@@ -1,6 +1,9 @@
 package storetest
 
 import (
+	"strconv"
+	"strings"
+
 	"liaison/auth"
 	"liaison/collections"
 	"liaison/stix"
@@ -18,6 +21,7 @@ func identity() []step {
 		step{"each publisher has a copy of a shared id", identityCopies},
 		step{"deletion shows the next copy", identityNextCopy},
 		step{"ownership is told to the operator", identityTold},
+		step{"one more version than there may be", identityMany},
 	)
 }
 
@@ -330,4 +334,41 @@ func identityTold(e *env) {
 	if n := len(e.linesOf("ownership.refused")); n != 1 {
 		e.Errorf("%d lines of kind ownership.refused, want 1", n)
 	}
+}
+
+// identityMany: the bound is each publisher's own, and what was deleted makes room.
+func identityMany(e *env) {
+	const id, most = 1, collections.MaxVersions
+	version := func(n int, ts ...trait) collections.Item { return item(id, append(ts, shared, modified(n))...) }
+	refused := func(what string, s collections.Status) {
+		e.Helper()
+		if s.Failure != 1 || len(s.Failures) != 1 {
+			e.Fatalf("%s: %d failures %v, want 1", what, s.Failure, s.Failures)
+		}
+		if why := s.Failures[0].Message; !strings.Contains(why, strconv.Itoa(most)) {
+			e.Errorf("%s: the message %q does not name the bound", what, why)
+		}
+	}
+	var list []collections.Item
+	for n := range most + 1 {
+		list = append(list, version(1+n))
+	}
+	list = append(list, item(2), version(1))
+	s := e.publish(north, list...)
+	refused("one too many in one publication", s)
+	if s.Success != most+2 || s.Duplicate != 1 {
+		e.Errorf("%d successes, %d duplicates; want %d and 1", s.Success, s.Duplicate, most+2)
+	}
+	e.reopen()
+	refused("one too many in the next", e.publish(north, version(most+1)))
+	refused("one too many elsewhere", e.publish(north, version(1, to(lk))))
+	e.added(south, version(1, body("south")))
+	gone := collections.Versions{At: []stix.Instant{version(500).Version.At}}
+	_, err := e.store.Delete(e.ctx, e.deletion(north, in(vn), list[0].ID, gone))
+	e.check("deleting", err)
+	e.added(north, version(most+1))
+	refused("one too many after one went and one came", e.publish(north, version(most+2)))
+	q := last()
+	q.IDs = []stix.ID{list[0].ID}
+	e.gives("the last of many", ownView(north), in(vn), q, version(most+1))
 }

@@ -202,7 +202,20 @@ func (m *Model) objection(p collections.Publication, it collections.Item) string
 			return "this version was published before with other content"
 		}
 	}
+	new := slices.ContainsFunc(it.To, func(c auth.CollectionID) bool { return m.there(p, it, c) == nil })
+	if new && m.held(p, it) >= collections.MaxVersions {
+		return fmt.Sprintf("more than %d versions", collections.MaxVersions)
+	}
 	return ""
+}
+
+// held counts the versions of an id that the publisher has in the operation, by their date_added.
+func (m *Model) held(p collections.Publication, it collections.Item) int {
+	n := map[collections.Added]bool{}
+	for _, v := range m.copyOf(p.Place.Operation, p.Publisher, it.ID) {
+		n[v.Added] = true
+	}
+	return len(n)
 }
 
 // there gives the version in one collection that the item would only repeat, or nil.
