@@ -55,7 +55,11 @@ type Refusal struct {
 	Code   string   // "" without credentials, else "invalid_token" or "invalid_client". RFC 6750 section 3.1
 	Client ClientID // who it claimed to be, if that is a known client, else ""
 	Reason string   // for the log, never for the caller
+	Bound  bool     // the token holds, but for the certificate that it is bound to, which was not there
 }
+
+// errBound is a token that holds, without its certificate. RFC 8705 section 3
+var errBound = errors.New("token: bound to a certificate that is not there")
 
 func (r *Refusal) Error() string { return r.Reason }
 func (r *Refusal) Unwrap() error { return ErrUnauthenticated }
@@ -105,7 +109,7 @@ func (d *Doors) Identify(_ context.Context, c Presented) (Principal, error) {
 		p, err = d.admit(t, p, c, now)
 	}
 	if err != nil {
-		r := &Refusal{Code: k.code, Reason: err.Error()}
+		r := &Refusal{Code: k.code, Reason: err.Error(), Bound: errors.Is(err, errBound)}
 		if _, ok := t.Clients[claimed]; ok {
 			r.Client = claimed
 		}
@@ -167,7 +171,7 @@ func (d *Doors) byToken(t *Tables, token string, shown *Shown, now time.Time) (P
 		// certificate associated with the access token."
 		bound, err := c.Confirmation.fingerprint()
 		if err != nil || shown == nil || shown.Fingerprint != bound {
-			return Principal{}, c.Client, errors.New("token: bound to a certificate that is not there")
+			return Principal{}, c.Client, errBound
 		}
 	}
 	return p, c.Client, nil

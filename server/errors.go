@@ -39,6 +39,10 @@ func problemOf(err error) *taxii.Error {
 	if e, ok := errors.AsType[*auth.OAuthError](err); ok {
 		return taxii.NewError(e.Status, e.Code, "Token refused", e.Description)
 	}
+	if r, ok := errors.AsType[*auth.Refusal](err); ok && r.Bound {
+		return taxii.NewError(http.StatusUnauthorized, "unauthorized", "Not identified",
+			"the token is bound to the client certificate that it was asked for with: open the connection with that certificate")
+	}
 	if e, ok := errors.AsType[*stix.BodyError](err); ok {
 		return bodyProblem(e)
 	}

@@ -113,7 +113,11 @@ func (s *Server) challenge(h http.Header, err error) {
 	}
 	bearer := `Bearer realm="taxii", resource_metadata="` + s.link(resourcePath) + `"`
 	if r, ok := errors.AsType[*auth.Refusal](err); ok && r.Code == "invalid_token" {
-		bearer += `, error="invalid_token", error_description="the token is not valid, or not any more"`
+		why := "the token is not valid, or not any more"
+		if r.Bound {
+			why = "the token is bound to a client certificate: open the connection with it"
+		}
+		bearer += `, error="invalid_token", error_description="` + why + `"`
 	}
 	h["Www-Authenticate"] = []string{`Basic realm="taxii", charset="UTF-8"`, bearer}
 }
