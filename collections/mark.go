@@ -35,12 +35,13 @@ func (in *intake) mark(ctx context.Context, d *Desk, p auth.Principal, at Place)
 	if err := m.languages(ctx, d, p, at, levels); err != nil {
 		return err
 	}
-	in.publication.Items = make([]Item, 0, len(in.drafts))
+	kept := in.publication.Items[:0]
 	for i := range in.drafts {
 		if !in.rejected[i] {
-			in.publication.Items = append(in.publication.Items, in.drafts[i].Item)
+			kept = append(kept, *in.drafts[i].Item)
 		}
 	}
+	in.publication.Items = kept
 	return nil
 }
 
@@ -55,10 +56,10 @@ func (in *intake) definitions(ctx context.Context, d *Desk, p auth.Principal, at
 			brought[dr.ID] = brought[dr.ID].Join(dr.Defines)
 			asked[dr.ID] = true
 		}
-		for _, m := range dr.object.Markings {
+		for _, m := range dr.marks.object {
 			asked[stix.ID(m)] = true
 		}
-		for _, m := range dr.object.GranularMarkings {
+		for _, m := range dr.marks.granular {
 			asked[stix.ID(m)] = true
 		}
 	}
@@ -151,7 +152,8 @@ func (in *intake) reject(i int, why string) {
 // law 4: unmarked is not CLEAR.
 func (m *marking) settle(i int, from stix.Level) bool {
 	dr := &m.drafts[i]
-	level, unknown := stix.LevelOf(&dr.object, m.lookup)
+	o := dr.object()
+	level, unknown := stix.LevelOf(&o, m.lookup)
 	level = level.Join(from)
 	if level == stix.Unmarked {
 		level = m.standard

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"io"
 	"strconv"
 
@@ -38,22 +39,38 @@ func (d *Desk) Publish(ctx context.Context, p auth.Principal, at Place, body io.
 	if err := in.mark(ctx, d, p, at); err != nil {
 		return Status{}, err
 	}
+	in.drafts, in.arena, in.marked = nil, nil, nil // not for as long as the commit takes
 	return d.Store.Publish(ctx, in.publication)
 }
 
 // intake is a publication in the making.
 type intake struct {
 	publication Publication
-	drafts      []draft
+	drafts      []draft // of publication.Items, one each
 	arena       []byte
-	rejected    map[int]bool // drafts that failed in mark
+	to          []auth.CollectionID // of every item
+	types       map[string]string
+	marked      map[string]*marks // by their text
+	text        []byte            // of marks, to be used again
+	rejected    map[int]bool      // drafts that failed in mark
 }
 
 // draft is an item whose level waits for the definitions that the same body may bring later.
 type draft struct {
-	Item
-	object   stix.Object // the facts that marking needs: Type, Markings, GranularMarkings, DefinitionLevel
-	language stix.ID     // of language content: the object that it translates
+	*Item
+	marks    *marks
+	language stix.ID // of language content: the object that it translates
+}
+
+// marks are the markings of all objects that are marked alike.
+type marks struct{ object, granular [][]byte }
+
+// object gives the facts that marking needs.
+func (d *draft) object() stix.Object {
+	return stix.Object{
+		Type: []byte(d.Type), ID: []byte(d.ID), DefinitionLevel: d.Defines,
+		Markings: d.marks.object, GranularMarkings: d.marks.granular,
+	}
 }
 
 // scan splits the body, checks each object and copies what holds.
@@ -70,50 +87,99 @@ func (in *intake) scan(body io.Reader, l stix.Limits) error {
 			in.fail(string(o.ID), o.Version().Text, n, problem.Error())
 			continue
 		}
-		in.drafts = append(in.drafts, in.keep(o, notes))
+		in.keep(o, notes)
+	}
+	for i := range in.drafts {
+		in.drafts[i].Item = &in.publication.Items[i]
 	}
 	return s.Err()
 }
 
 // keep copies an object out of the scanner's buffer.
-func (in *intake) keep(o *stix.Object, notes []*stix.Note) draft {
+func (in *intake) keep(o *stix.Object, notes []*stix.Note) {
 	version := o.Version()
-	d := draft{Item: Item{
+	item := Item{
 		Raw:     in.copy(o.Raw),
 		Digest:  sha256.Sum256(o.Raw),
 		ID:      stix.ID(o.ID),
-		Type:    string(o.Type),
+		Type:    in.typeOf(o),
 		Spec:    o.Spec(),
 		Version: Version{Text: string(version.Text), At: version.At},
 		Shared:  o.Shared(),
 		Defines: o.DefinitionLevel,
-		To:      []auth.CollectionID{in.publication.Place.Collection},
-	}}
+		To:      in.collection(),
+	}
 	for _, note := range notes {
-		d.Message = appendMessage(d.Message, note.Error())
+		item.Message = appendMessage(item.Message, note.Error())
 	}
-	d.object = stix.Object{Type: []byte(d.Type), ID: []byte(d.ID), DefinitionLevel: o.DefinitionLevel}
-	for _, m := range o.Markings {
-		d.object.Markings = append(d.object.Markings, bytes.Clone(m))
-	}
-	for _, m := range o.GranularMarkings {
-		d.object.GranularMarkings = append(d.object.GranularMarkings, bytes.Clone(m))
-	}
-	if d.Type == "language-content" {
+	d := draft{marks: in.marksOf(o)}
+	if item.Type == "language-content" {
 		for _, r := range o.Refs {
 			if r.Property == "object_ref" {
 				d.language = stix.ID(r.ID)
 			}
 		}
 	}
-	return d
+	in.publication.Items = append(in.publication.Items, item)
+	in.drafts = append(in.drafts, d)
+}
+
+func (in *intake) collection() []auth.CollectionID {
+	if in.to == nil {
+		in.to = []auth.CollectionID{in.publication.Place.Collection}
+	}
+	return in.to
+}
+
+// typeOf and marksOf give one copy to all objects that are alike in it, as most of a body are.
+func (in *intake) typeOf(o *stix.Object) string {
+	if t, ok := in.types[string(o.Type)]; ok {
+		return t
+	}
+	if in.types == nil {
+		in.types = map[string]string{}
+	}
+	t := string(o.Type)
+	in.types[t] = t
+	return t
+}
+
+func (in *intake) marksOf(o *stix.Object) *marks {
+	in.text = in.text[:0]
+	for _, list := range [2][][]byte{o.Markings, o.GranularMarkings} {
+		in.text = binary.AppendUvarint(in.text, uint64(len(list)))
+		for _, id := range list {
+			in.text = binary.AppendUvarint(in.text, uint64(len(id)))
+			in.text = append(in.text, id...)
+		}
+	}
+	if m, ok := in.marked[string(in.text)]; ok {
+		return m
+	}
+	if in.marked == nil {
+		in.marked = map[string]*marks{}
+	}
+	m := &marks{object: cloned(o.Markings), granular: cloned(o.GranularMarkings)}
+	in.marked[string(in.text)] = m
+	return m
+}
+
+func cloned(list [][]byte) [][]byte {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([][]byte, len(list))
+	for i, b := range list {
+		out[i] = bytes.Clone(b)
+	}
+	return out
 }
 
 // arenaSize is what copy takes from the heap at once.
 const arenaSize = 1 << 20 // bytes
 
 func (in *intake) copy(b []byte) []byte {
-	if len(b) > arenaSize/4 {
+	if len(b) > arenaSize/16 { // what is left at the end of an arena is lost
 		return bytes.Clone(b)
 	}
 	if len(b) > cap(in.arena)-len(in.arena) {
