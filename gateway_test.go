@@ -42,15 +42,24 @@ func serveGateway(t *testing.T, dir string, o gatewayOptions) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { g.Close() })
+	served := make(chan struct{})
 	l, err := g.listen()
 	if err != nil {
+		g.Close()
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	r := &running{gateway: g, stop: stop, ended: make(chan error, 1)}
 	ready := make(chan string, 1)
-	go func() { r.ended <- g.serve(ctx, l, func(url string) { ready <- url }) }()
+	go func() {
+		r.ended <- g.serve(ctx, l, func(url string) { ready <- url })
+		close(served)
+	}()
+	t.Cleanup(func() { // it writes to its directory until it is done
+		stop()
+		<-served
+		g.Close()
+	})
 	select {
 	case r.base = <-ready:
 	case err := <-r.ended:
