@@ -285,6 +285,19 @@ func rowGone(t *testing.T, r *rows) {
 		t.Errorf("manifest %+v", list)
 	}
 	r.get(r.reader, elsewhere+path).want(200)
+	// One version of several: nothing shows it any more, the object stays.
+	versions := r.fresh()
+	r.put(versions, s.v1, s.v2)
+	r.ask(r.writer, http.MethodDelete, versions+path+"?match[version]=first").want(200)
+	if got := r.objects(versions, "match[version]=2025-01-31T09:30:00Z"); got != nil {
+		t.Errorf("%v", got)
+	}
+	if got := texts(r.get(r.reader, versions+path+"?match[version]=2025-01-31T09:30:00Z").want(200).envelope()); got != nil {
+		t.Errorf("%v", got)
+	}
+	if got := r.versions(versions, s.indicator, "").Versions; len(got) != 1 {
+		t.Errorf("versions %v", got)
+	}
 }
 
 func rowDeleteMeansAll(t *testing.T, r *rows) {
