@@ -23,8 +23,8 @@ func restoreCommand(w *world) *cobra.Command {
 checksums are verified first.
 
 What happened after the backup is lost, and the gateway does not know of it. So that nothing from that
-time is taken for something of now, all tokens die (partners get new ones by themselves) and date_added
-goes on after any that can have been given. A partner, a grant or a secret that was taken away after the
+time is taken for something of now, all tokens die (partners get new ones by themselves), invitations
+that were open end, and date_added goes on after any that can have been given. A partner, a grant or a secret that was taken away after the
 backup is back: take it away again.`,
 		Example: `  liaison restore gateway.backup --data ./gateway`,
 		Args:    arguments(cobra.ExactArgs(1)),
@@ -39,7 +39,7 @@ backup is back: take it away again.`,
 			return w.print(struct {
 				Data string `json:"data"`
 				URL  string `json:"url"`
-			}{w.data, c.URL}, "restored %s in %s\nwhat was decided after the backup has to be decided again\nnext: %s\n",
+			}{w.data, c.URL}, "restored %s in %s\nwhat was decided after the backup has to be decided again\ninvitations that were open have ended: whoever has not joined needs a new one\nnext: %s\n",
 				c.URL, w.data, w.next("serve"))
 		},
 	}

@@ -54,7 +54,7 @@ type (
 		Partner    PartnerID
 		Collection CollectionID
 	}
-	RaiseEpochs struct{} // every partner's: after a restore
+	RaiseEpochs struct{} // every partner's, and the end of invitations that are not used: after a restore
 )
 
 // changed is how the journal writes a value that was replaced.
@@ -323,6 +323,7 @@ func (c DropGrant) Apply(t *Tables, _ time.Time) (Effect, error) {
 
 // Apply raises every partner's epoch above any that the time lost in a restore may have handed out:
 // to the clock's seconds, where one more than the restored epoch could be one that was given before.
+// Invitations that are not used go: whoever used one in the lost time would join with it once more.
 func (RaiseEpochs) Apply(t *Tables, now time.Time) (Effect, error) {
 	var records []Record
 	for _, id := range sortedKeys(t.Partners) {
@@ -330,9 +331,18 @@ func (RaiseEpochs) Apply(t *Tables, now time.Time) (Effect, error) {
 		p.Epoch = max(p.Epoch+1, uint64(max(now.Unix(), 0)))
 		records = append(records, t.putPartner(p))
 	}
-	return Effect{records, "epochs.raise", struct {
-		Partners int `json:"partners"`
-	}{len(records)}}, nil
+	what := struct {
+		Partners    int      `json:"partners"`
+		Invitations []string `json:"invitations,omitempty"`
+	}{Partners: len(records)}
+	for _, h := range sortedKeys(t.Invitations) {
+		if v := t.Invitations[h]; v.Used.IsZero() {
+			what.Invitations = append(what.Invitations, v.label())
+			records = append(records, Record{Table: invitationTable, Key: h})
+			delete(t.Invitations, h)
+		}
+	}
+	return Effect{records, "epochs.raise", what}, nil
 }
 
 // partner finds a partner that is not removed.

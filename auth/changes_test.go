@@ -539,6 +539,8 @@ func TestRaiseEpochs(t *testing.T) {
 	d := newDesk(t)
 	d.do(agency("vn"))
 	id, _, _ := d.join("vn")
+	open := auth.NewInvitation()
+	d.do(auth.Invite{Partner: "vn", Token: open, TTL: time.Hour})
 	backup, rows := d.t0.Clone(), maps.Clone(d.rows)
 	d.do(auth.SuspendPartner{ID: "vn"}, auth.ResumePartner{ID: "vn"})
 	after, err := d.t0.Principal(id, auth.ByToken)
@@ -549,6 +551,9 @@ func TestRaiseEpochs(t *testing.T) {
 	d.do(auth.RaiseEpochs{})
 	if err := d.t0.Still(after); !errors.Is(err, auth.ErrUnauthenticated) {
 		t.Errorf("epoch %d holds again after the restore", after.PartnerEpoch)
+	}
+	if _, _, err := d.t0.Invitation(open, morning); !errors.Is(err, auth.ErrNotFound) {
+		t.Errorf("an invitation from before the restore: %v", err)
 	}
 	d.do(auth.ResyncPartner{ID: "vn"})
 	if got := d.t0.Partners["vn"].Resync; !got.Equal(morning.Truncate(time.Microsecond)) {
