@@ -144,9 +144,11 @@ func TestThreat19Canaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	c["token"], c["token's signature"] = token.Access, token.Access[strings.LastIndexByte(token.Access, '.')+1:]
-	if c["rotated secret"], _, err = cl.Rotate(t.Context()); err != nil {
+	rotated, err := cl.Rotate(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
+	c["rotated secret"] = rotated.Secret
 	if _, err := renew(t.Context(), cl, partner); err != nil {
 		t.Fatal(err)
 	}

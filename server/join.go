@@ -148,6 +148,12 @@ func (s *Server) postSecret(k *call) error {
 	}
 	text, secret := s.o.Vault.NewSecret(s.now())
 	change := auth.AddSecret{Client: k.p.Client, Secret: secret, Overlap: rotateOverlap}
+	held := 0 // secrets of the client
+	for _, old := range s.o.Registry.State().Access.Clients[k.p.Client].Secrets {
+		if !old.Expired(s.now()) {
+			held++
+		}
+	}
 	if err := s.o.Registry.Apply(k.r.Context(), k.p.Actor(), collections.Access(change)); err != nil {
 		if errors.Is(err, auth.ErrConflict) { // revoked or suspended since it was let in
 			return auth.ErrUnauthenticated
@@ -157,7 +163,8 @@ func (s *Server) postSecret(k *call) error {
 	out := struct {
 		Secret  string    `json:"client_secret"`
 		Expires time.Time `json:"previous_expires,omitzero"` // zero: there was none
-	}{Secret: text}
+		Ended   bool      `json:"ended,omitempty"`           // the one before the previous one still held, and ended now
+	}{Secret: text, Ended: held > 1}
 	for _, old := range s.o.Registry.State().Access.Clients[k.p.Client].Secrets {
 		if old.ID != secret.ID {
 			out.Expires = old.Expires

@@ -96,27 +96,30 @@ func authority(resp *http.Response, fingerprint, named string) ([]byte, error) {
 	return []byte(strings.TrimSpace(named) + "\n"), nil
 }
 
-// Rotate asks the gateway for a new secret; until says how long the old one lives on. The caller
-// saves the account with it.
-func (c *Client) Rotate(ctx context.Context) (secret string, until time.Time, err error) {
+// Rotated is a new secret.
+type Rotated struct {
+	Secret   string    `json:"client_secret"`
+	Previous time.Time `json:"previous_expires"` // how long the old one lives on
+	Ended    bool      `json:"ended"`            // the one before the old one still held, and ended now
+}
+
+// Rotate asks the gateway for a new secret. The caller saves the account with it.
+func (c *Client) Rotate(ctx context.Context) (Rotated, error) {
 	if c.account.Gateway == "" {
-		return "", time.Time{}, fmt.Errorf("%w: %s has no gateway: this server's operator gives out new secrets", ErrAccount, AccountFile)
+		return Rotated{}, fmt.Errorf("%w: %s has no gateway: this server's operator gives out new secrets", ErrAccount, AccountFile)
 	}
 	resp, err := c.do(ctx, call{method: http.MethodPost, url: slashed(c.account.Gateway) + "client/secret",
 		accept: jsonType, ctype: jsonType, body: []byte("{}"), once: true})
 	if err != nil {
-		return "", time.Time{}, fmt.Errorf("asking for a new secret: %w", err)
+		return Rotated{}, fmt.Errorf("asking for a new secret: %w", err)
 	}
 	defer resp.Body.Close()
-	var r struct {
-		Secret  string    `json:"client_secret"`
-		Expires time.Time `json:"previous_expires"`
-	}
+	var r Rotated
 	if err := decode(resp, &r); err != nil {
-		return "", time.Time{}, err
+		return Rotated{}, err
 	}
 	if r.Secret == "" {
-		return "", time.Time{}, fmt.Errorf("%w: the gateway gave no client_secret", ErrNotTAXII)
+		return Rotated{}, fmt.Errorf("%w: the gateway gave no client_secret", ErrNotTAXII)
 	}
-	return r.Secret, r.Expires, nil
+	return r, nil
 }

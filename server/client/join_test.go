@@ -196,11 +196,11 @@ func TestRotate(t *testing.T) {
 		if r.Header.Get("Authorization") != "Bearer token-1" {
 			t.Errorf("asked with %s", r.Header.Get("Authorization"))
 		}
-		fmt.Fprintf(w, `{"client_secret":"lsn_new","previous_expires":%q}`, until.Format(time.RFC3339))
+		fmt.Fprintf(w, `{"client_secret":"lsn_new","previous_expires":%q,"ended":true}`, until.Format(time.RFC3339))
 	})
 	c, _ := d.dial(t)
-	secret, at, err := c.Rotate(t.Context())
-	if err != nil || secret != "lsn_new" || !at.Equal(until) {
-		t.Errorf("%q until %v, %v", secret, at, err)
+	r, err := c.Rotate(t.Context())
+	if err != nil || r.Secret != "lsn_new" || !r.Previous.Equal(until) || !r.Ended {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
