@@ -14,7 +14,7 @@ import (
 
 // partnerCommands are the partner's verbs, on its own machine.
 func partnerCommands(w *world) []*cobra.Command {
-	return []*cobra.Command{
+	verbs := []*cobra.Command{
 		joinCommand(w),
 		rotateCommand(w),
 		publishCommand(w),
@@ -22,6 +22,28 @@ func partnerCommands(w *world) []*cobra.Command {
 		checkCommand(w),
 		tokenCommand(w),
 	}
+	for _, v := range verbs {
+		run := v.RunE
+		v.RunE = func(cmd *cobra.Command, args []string) error { return advised(run(cmd, args)) }
+	}
+	return verbs
+}
+
+// refusal is the end of a verb whose partner was not let in, with what to do.
+type refusal struct{ error }
+
+func (r *refusal) Unwrap() error { return r.error }
+
+func (r *refusal) Error() string {
+	return r.error.Error() + ": this partner was suspended or removed, or its secret ended or was changed elsewhere: ask the operator"
+}
+
+// advised says what to do when a partner was not let in, once.
+func advised(err error) error {
+	if _, said := errors.AsType[*refusal](err); said || !errors.Is(err, client.ErrRefused) {
+		return err
+	}
+	return &refusal{err}
 }
 
 // asFlag adds --as, which says whose directory to use.

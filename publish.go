@@ -308,7 +308,7 @@ func (p *publication) tellDry(to []taxii.Collection) error {
 
 // end prints the summary and decides on the exit code.
 func (p *publication) end(err error) error {
-	if err != nil {
+	if err = advised(err); err != nil {
 		p.report.Error = err.Error()
 	}
 	failed := p.report.Failed > 0 || p.broken > 0

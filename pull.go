@@ -157,7 +157,7 @@ func (p *pulling) end(got client.Pulled, state string, err error) error {
 		err = errors.Join(err, perr)
 	}
 	if errors.Is(err, client.ErrRefused) {
-		return fmt.Errorf("%w: this partner was suspended or removed, or its secret was changed elsewhere: ask the operator; run again to go on from here", err)
+		return fmt.Errorf("%w; run again to go on from here", advised(err))
 	}
 	return err
 }
