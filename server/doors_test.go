@@ -283,6 +283,7 @@ func TestThreat26RenewalOverTLS(t *testing.T) {
 	}
 
 	g.apply(collections.Access(auth.SuspendPartner{ID: g.vn.partner}))
+	by.CloseIdleConnections()
 	refused("suspended", g.renew(by, account{}, post), 401)
 	g.apply(collections.Access(auth.ResumePartner{ID: g.vn.partner}))
 	g.ahead.Store(int64(91 * 24 * time.Hour))
@@ -293,6 +294,7 @@ func TestThreat26RenewalOverTLS(t *testing.T) {
 			g.apply(collections.Access(auth.RevokeCertificate{Client: c.ID, Serial: c.Certificates[0].Serial}))
 		}
 	}
+	by.CloseIdleConnections()
 	refused("revoked", g.renew(by, account{}, post), 401)
 }
 

@@ -191,6 +191,9 @@ func (g *gateway) ok(err error) {
 func (g *gateway) apply(changes ...collections.Change) {
 	g.Helper()
 	g.ok(g.registry.Apply(g.Context(), "local:0", changes...))
+	if g.client != nil { // the change may have closed its connections, and a POST is not sent again
+		g.client.CloseIdleConnections()
+	}
 }
 
 func (g *gateway) collection(op auth.OperationID, alias string) collections.Collection {
