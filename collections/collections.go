@@ -32,6 +32,7 @@ const (
 	MaxLimit    = 10_000             // objects a page; a larger limit is clamped
 	PageSize    = 1_000              // objects a page unless asked
 	MaxDetails  = 1_000              // successes, failures listed in a status
+	MaxScan     = 200_000            // object versions that are looked at for a page where that has to be
 	MaxVersions = 1_000              // of one id that a publisher has in an operation; see Store
 	StatusLife  = 7 * 24 * time.Hour // TAXII 2.1 section 4.3 wants 24 h
 	MaxPageSize = 8 << 20            // bytes of objects a page, unless its first object alone is larger

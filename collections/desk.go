@@ -179,7 +179,9 @@ func (d *Desk) read(ctx context.Context, p auth.Principal, kind string, at Place
 	if err := d.recordRead(ctx, p, kind, at, q, span); err != nil {
 		return Reading{}, err
 	}
-	if next := page.Next; r != settled {
+	if next := page.Next; page.Count == 0 {
+		d.given(kind, p, at, q, r, span)
+	} else if r != settled {
 		page.Next = func(dst []byte) ([]byte, error) {
 			dst, err := next(dst)
 			if err == io.EOF { // all that came before was sent
@@ -220,15 +222,15 @@ func (d *Desk) list(ctx context.Context, p auth.Principal, kind string, at Place
 	}
 	var r run
 	q.After, r = d.position(kind, p, at, q)
-	facts, more, err := d.Store.Facts(ctx, auth.ViewOf(p), at, q)
+	facts, next, err := d.Store.Facts(ctx, auth.ViewOf(p), at, q)
 	if err != nil {
 		return Listed{}, err
 	}
-	l := Listed{Facts: facts, More: more, After: q.After}
+	l := Listed{Facts: facts, Last: next, More: next > 0, After: q.After}
 	if len(facts) > 0 {
 		l.First, l.Last = facts[0].Added, facts[len(facts)-1].Added
 	}
-	span := span{len(facts), l.First, l.Last, more}
+	span := span{len(facts), l.First, l.Last, l.More}
 	if err := d.recordRead(ctx, p, kind, at, q, span); err != nil {
 		return Listed{}, err
 	}

@@ -54,8 +54,10 @@ import (
 // what it is given: neither its objects nor More, nor where a page ends. A collection that nothing was
 // sent to is empty.
 //
-// Cost. A page costs what it returns, not what the collection holds (match on exact version instants
-// and rare combinations excepted). No method holds a read transaction while a caller is slow.
+// Cost. A page costs what it returns, not what the collection holds. Exact version instants, named spec
+// versions and views that no reader has are the exception: for them a call looks at MaxScan object
+// versions, seen or not, and what follows is the next page's, so that a page may end early and may even
+// be empty with More. No method holds a read transaction while a caller is slow.
 //
 // All methods are safe for concurrent use.
 type Store interface {
@@ -83,8 +85,9 @@ type Store interface {
 	// endpoint's answer too; Known tells whether there is any version at all.
 	Objects(ctx context.Context, v auth.View, at Place, q Query) (Page, error)
 
-	// Facts is the same selection without the bytes, for manifests and versions.
-	Facts(ctx context.Context, v auth.View, at Place, q Query) (facts []Fact, more bool, err error)
+	// Facts is the same selection without the bytes, for manifests and versions. next is where the page
+	// ends when there is more, as Page.Last, and 0 when there is not.
+	Facts(ctx context.Context, v auth.View, at Place, q Query) (facts []Fact, next Added, err error)
 
 	// Known reports whether the reader sees any version of the object in the collection.
 	Known(ctx context.Context, v auth.View, at Place, id stix.ID) (bool, error)
@@ -131,7 +134,9 @@ type Store interface {
 type Page struct {
 	Count       int
 	First, Last Added // date_added of the first and the last object; 0 when Count is 0
-	More        bool  // whether the reader sees more that matches after Last; never when Count is 0
+	// More is whether the reader sees more that matches after Last, or may see: a page that ended at
+	// MaxScan. If that one has no object, Last is the position to go on after.
+	More bool
 	// Next appends the next run of objects, joined by commas, to dst; the caller puts a comma between
 	// runs. At the end it returns io.EOF and dst as it was. A version that was deleted since the
 	// planning is left out, so that a run may be empty. Not safe for concurrent use.

@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"liaison/auth"
+	"liaison/collections"
 	"liaison/stix"
 )
 
@@ -15,7 +16,13 @@ func (o Options) WithFile(open func(string, int, os.FileMode) (*os.File, error))
 
 // WithSegments gives options whose segments have other sizes, in bytes.
 func (o Options) WithSegments(full, small int) Options {
-	o.sizes = sizes{full, small}
+	o.sizes = sizes{full, small, collections.MaxScan}
+	return o
+}
+
+// WithScans gives options whose pages end after so many rows, in segments of at most a few objects.
+func (o Options) WithScans(rows int) Options {
+	o.sizes = sizes{2500, 900, rows}
 	return o
 }
 

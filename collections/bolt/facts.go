@@ -104,6 +104,14 @@ func (f *facts) added(i int) collections.Added {
 
 func (f *facts) present(i int) bool { return f.row(i)[41]&flagPresent != 0 }
 
+// spec gives the spec version of object i.
+func (f *facts) spec(i int) string {
+	if f.row(i)[41]&flagSpec20 != 0 {
+		return "2.0"
+	}
+	return "2.1"
+}
+
 // after gives the first position whose date_added is greater than a.
 func (f *facts) after(a collections.Added) int {
 	lo, hi := 0, f.n
@@ -169,11 +177,8 @@ func (f *facts) version(i int) (*version, error) {
 		return nil, errDamaged
 	}
 	v := &version{Fact: collections.Fact{
-		Type: kind, Spec: "2.1", Added: f.added(i), Publisher: auth.PartnerID(publisher), Level: stix.Level(row[40]),
+		Type: kind, Spec: f.spec(i), Added: f.added(i), Publisher: auth.PartnerID(publisher), Level: stix.Level(row[40]),
 	}, versioned: flags&flagVersioned != 0, shared: flags&flagShared != 0, present: flags&flagPresent != 0}
-	if flags&flagSpec20 != 0 {
-		v.Spec = "2.0"
-	}
 	h := heap{b: f.heap}
 	h.skip(int(le.Uint32(row[32:])))
 	if flags&flagPlainID != 0 {

@@ -76,13 +76,14 @@ const (
 // segmentObjects bounds the objects of a segment.
 const segmentObjects = 1024
 
-// sizes are those of segments, in bytes of their objects; tests make them small.
+// sizes are those of segments, in bytes of their objects, and of scans; tests make them small.
 type sizes struct {
 	full  int // an object that would make a segment larger begins the next one
 	small int // the newest segment is continued while it is smaller
+	scan  int // object versions that are looked at for a page, see collections.MaxScan
 }
 
-func usualSizes() sizes { return sizes{full: 64 << 10, small: 16 << 10} }
+func usualSizes() sizes { return sizes{full: 64 << 10, small: 16 << 10, scan: collections.MaxScan} }
 
 func operationName(op auth.OperationID) []byte { return []byte("o" + string(op)) }
 

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"context"
 	"slices"
 
 	"liaison/auth"
@@ -13,6 +14,7 @@ type plan struct {
 	shelf *shelf
 	limit int
 	sized bool // a page of bytes: it ends at MaxPageSize
+	rows  int  // that byFacts may still look at
 
 	picks       []pick
 	count, size int
@@ -33,8 +35,8 @@ type tracked interface {
 }
 
 // plan finds the page that a query asks for. Everything in it outlives the transaction.
-func (s *shelf) plan(store string, v auth.View, q collections.Query, sized bool) (*plan, error) {
-	p := &plan{shelf: s, limit: min(max(q.Limit, 1), collections.MaxLimit), sized: sized}
+func (s *shelf) plan(ctx context.Context, store *Store, v auth.View, q collections.Query, sized bool) (*plan, error) {
+	p := &plan{shelf: s, limit: min(max(q.Limit, 1), collections.MaxLimit), sized: sized, rows: store.o.sizes.scan}
 	defer func() { p.shelf = nil }()
 	if s.number == 0 {
 		return p, nil
@@ -44,11 +46,11 @@ func (s *shelf) plan(store string, v auth.View, q collections.Query, sized bool)
 	case blind:
 		return p, nil
 	case q.IDs != nil:
-		return p, p.byID(store, v, q)
+		return p, p.byID(store.id, v, q)
 	case ok && (q.Specs == nil || latestAlone(q.Specs)) && len(q.Versions.At) == 0:
 		return p, p.byTracks(e, q)
 	}
-	return p, p.byFacts(store, v, q)
+	return p, p.byFacts(ctx, store.id, v, q)
 }
 
 // latestAlone reports whether only the latest spec version that there is is asked for: the tracks then
@@ -194,6 +196,11 @@ func (p *plan) end() error {
 		p.more = false
 		return nil
 	}
+	return p.ends()
+}
+
+// ends sets the positions of the first and the last object.
+func (p *plan) ends() error {
 	one := func(k pick, at func(bitmap) int) (collections.Added, error) {
 		_, f, ok, err := p.shelf.factsAt(k.key)
 		if err != nil || !ok {
@@ -252,8 +259,9 @@ func (p *plan) takeAll(list []found) error {
 }
 
 // byFacts walks the facts and asks for each candidate what its object's versions are: for exact
-// versions, named spec versions and views that no tracks are kept for.
-func (p *plan) byFacts(store string, v auth.View, q collections.Query) error {
+// versions, named spec versions and views that no tracks are kept for. It ends the page when it has
+// looked at enough of them.
+func (p *plan) byFacts(ctx context.Context, store string, v auth.View, q collections.Query) error {
 	w := sieve{v: v, q: q, exact: !q.Versions.All && !q.Versions.First && !q.Versions.Last && len(q.Versions.At) > 0}
 	var types *union
 	if q.Types != nil {
@@ -272,6 +280,9 @@ func (p *plan) byFacts(store string, v auth.View, q collections.Query) error {
 		if !ok {
 			return p.end()
 		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		set, err := w.segment(p.shelf, store, f)
 		if err != nil {
 			return err
@@ -281,8 +292,21 @@ func (p *plan) byFacts(store string, v auth.View, q collections.Query) error {
 				return orNil(err, p.end)
 			}
 		}
+		if p.rows -= f.n - f.after(q.After); p.rows <= 0 {
+			return p.pause(key)
+		}
 		from = key + 1
 	}
+}
+
+// pause ends a page before all was looked at: after its last object, or without one after a position.
+func (p *plan) pause(at collections.Added) error {
+	p.more = true
+	if p.count > 0 {
+		return p.ends()
+	}
+	p.last = at
+	return nil
 }
 
 // sieve finds what a query selects in one segment.
@@ -295,7 +319,7 @@ type sieve struct {
 func (w *sieve) segment(s *shelf, store string, f *facts) (bitmap, error) {
 	var set bitmap
 	for i := f.after(w.q.After); i < f.n; i++ {
-		if !f.present(i) || w.exact && !f.mayBe(i, w.q.Versions.At) {
+		if !f.present(i) || w.q.Specs != nil && !slices.Contains(w.q.Specs, f.spec(i)) || w.exact && !f.mayBe(i, w.q.Versions.At) {
 			continue
 		}
 		o, err := f.version(i)
@@ -304,7 +328,6 @@ func (w *sieve) segment(s *shelf, store string, f *facts) (bitmap, error) {
 		}
 		if !w.v.Shows(o.object()) ||
 			w.q.Types != nil && !slices.Contains(w.q.Types, o.Type) ||
-			w.q.Specs != nil && !slices.Contains(w.q.Specs, o.Spec) ||
 			w.exact && !containsInstant(w.q.Versions.At, o.Version.At) {
 			continue
 		}

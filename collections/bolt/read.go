@@ -17,7 +17,7 @@ import (
 func (s *Store) Objects(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error) {
 	var p *plan
 	err := s.view(ctx, func(tx *bbolt.Tx) (err error) {
-		p, err = planned(tx, s.id, v, at, q, true)
+		p, err = s.planned(ctx, tx, v, at, q)
 		return err
 	})
 	if err != nil {
@@ -45,29 +45,31 @@ func (s *Store) Objects(ctx context.Context, v auth.View, at collections.Place, 
 	return collections.Page{Count: p.count, First: p.first, Last: p.last, More: p.more, Next: next}, nil
 }
 
-func planned(tx *bbolt.Tx, store string, v auth.View, at collections.Place, q collections.Query, sized bool) (*plan, error) {
+func (s *Store) planned(ctx context.Context, tx *bbolt.Tx, v auth.View, at collections.Place, q collections.Query) (*plan, error) {
 	shelf, err := openShelf(tx, at)
 	if err != nil {
 		return nil, err
 	}
-	return shelf.plan(store, v, q, sized)
+	return shelf.plan(ctx, s, v, q, true)
 }
 
 // Facts implements collections.Store.
-func (s *Store) Facts(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (list []collections.Fact, more bool, err error) {
+func (s *Store) Facts(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (list []collections.Fact, next collections.Added, err error) {
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
 		shelf, err := openShelf(tx, at)
 		if err != nil {
 			return err
 		}
-		p, err := shelf.plan(s.id, v, q, false)
+		p, err := shelf.plan(ctx, s, v, q, false)
 		if err != nil {
 			return err
 		}
 		if p.count > 0 {
 			list = make([]collections.Fact, 0, p.count)
 		}
-		more = p.more
+		if p.more {
+			next = p.last
+		}
 		for _, k := range p.picks {
 			_, f, ok, err := shelf.factsAt(k.key)
 			if err != nil || !ok {
@@ -86,9 +88,9 @@ func (s *Store) Facts(ctx context.Context, v auth.View, at collections.Place, q 
 		return nil
 	})
 	if err != nil {
-		return nil, false, fmt.Errorf("listing %s: %w", at.Collection, err)
+		return nil, 0, fmt.Errorf("listing %s: %w", at.Collection, err)
 	}
-	return list, more, nil
+	return list, next, nil
 }
 
 // Known implements collections.Store.

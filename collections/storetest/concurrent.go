@@ -127,12 +127,13 @@ func (c *crowd) follow(v auth.View) []collections.Fact {
 	for done := false; !done; {
 		done = !c.writing.Load()
 		for more := true; more; {
-			facts, m, err := c.store.Facts(c.ctx, v, in(vn), q)
+			facts, next, err := c.store.Facts(c.ctx, v, in(vn), q)
 			if err != nil {
 				c.Errorf("reading facts: %v", err)
 				return nil
 			}
-			if more = m; len(facts) > 0 {
+			more = next > 0
+			if q.After = max(q.After, next); len(facts) > 0 {
 				q.After = facts[len(facts)-1].Added
 			}
 			list = append(list, facts...)

@@ -251,7 +251,7 @@ func (e *env) facts(v auth.View, at collections.Place, q collections.Query) []co
 	e.Helper()
 	var list []collections.Fact
 	for {
-		facts, more, err := e.store.Facts(e.ctx, v, at, q)
+		facts, next, err := e.store.Facts(e.ctx, v, at, q)
 		e.check("reading facts", err)
 		if len(facts) > q.Limit {
 			e.Errorf("%d facts, more than the limit %d", len(facts), q.Limit)
@@ -263,12 +263,18 @@ func (e *env) facts(v auth.View, at collections.Place, q collections.Query) []co
 			q.After = f.Added
 		}
 		list = append(list, facts...)
-		if more && len(facts) == 0 {
-			e.Errorf("no facts, and more of them")
+		switch {
+		case next == 0:
+			return list
+		case len(facts) > 0 && next != q.After:
+			e.Errorf("after facts until %v the next begin after %v", q.After, next)
+		case len(facts) == 0 && next <= q.After:
+			e.Errorf("no facts, more of them, and the next begin after %v again", next)
 		}
-		if !more || e.Failed() {
+		if e.Failed() {
 			return list
 		}
+		q.After = next
 	}
 }
 

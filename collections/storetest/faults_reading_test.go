@@ -75,13 +75,13 @@ func readingFaults() []fault {
 		{
 			name: "ends a page where something is hidden", reportedBy: "sight/what_is_hidden_between_changes_nothing",
 			breaks: func(b *broken) {
-				b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, bool, error) {
+				b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, collections.Added, error) {
 					whole, _, _ := b.Model.Facts(ctx, all(), at, q)
-					list, more, err := b.Model.Facts(ctx, v, at, q)
-					if n := len(list); more && n > 1 && n <= len(whole) && whole[n-1].Added < list[n-1].Added {
-						list = list[:n-1]
+					list, next, err := b.Model.Facts(ctx, v, at, q)
+					if n := len(list); next > 0 && n > 1 && n <= len(whole) && whole[n-1].Added < list[n-1].Added {
+						list, next = list[:n-1], list[n-2].Added
 					}
-					return list, more, err
+					return list, next, err
 				}
 			},
 		},
@@ -100,13 +100,13 @@ func readingFaults() []fault {
 		{
 			name: "takes last after the position", reportedBy: "selection/filters",
 			breaks: func(b *broken) {
-				b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, bool, error) {
-					list, more, err := b.Model.Facts(ctx, v, at, q)
+				b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, collections.Added, error) {
+					list, next, err := b.Model.Facts(ctx, v, at, q)
 					if len(list) == 0 && q.After > 0 {
 						q.Versions = collections.Versions{All: true}
 						return b.Model.Facts(ctx, v, at, q)
 					}
-					return list, more, err
+					return list, next, err
 				}
 			},
 		},
@@ -194,14 +194,14 @@ func readingFaults() []fault {
 // among makes a fault that gives of the facts only those that another question gives too.
 func among(change func(v *auth.View, q *collections.Query)) func(b *broken) {
 	return func(b *broken) {
-		b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, bool, error) {
-			list, more, err := b.Model.Facts(ctx, v, at, q)
+		b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, collections.Added, error) {
+			list, next, err := b.Model.Facts(ctx, v, at, q)
 			change(&v, &q)
 			wider, _, _ := b.Model.Facts(ctx, v, at, q)
 			list = slices.DeleteFunc(list, func(f collections.Fact) bool {
 				return !slices.ContainsFunc(wider, func(w collections.Fact) bool { return w.Added == f.Added })
 			})
-			return list, more, err
+			return list, next, err
 		}
 	}
 }
@@ -243,10 +243,10 @@ func late(b *broken) {
 		}
 		return s, err
 	}
-	b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, bool, error) {
+	b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, collections.Added, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		list, more, err := b.Model.Facts(ctx, v, at, q)
-		return slices.DeleteFunc(list, func(f collections.Fact) bool { return f.Added >= from && f.Added <= to }), more, err
+		list, next, err := b.Model.Facts(ctx, v, at, q)
+		return slices.DeleteFunc(list, func(f collections.Fact) bool { return f.Added >= from && f.Added <= to }), next, err
 	}
 }

@@ -117,7 +117,7 @@ type broken struct {
 	publish func(ctx context.Context, p collections.Publication) (collections.Status, error)
 	remove  func(ctx context.Context, d collections.Deletion) (int, error)
 	objects func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error)
-	facts   func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, bool, error)
+	facts   func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, collections.Added, error)
 	known   func(v auth.View, at collections.Place, id stix.ID) (bool, error)
 	status  func(op auth.OperationID, id collections.StatusID) (collections.Status, error)
 	levels  func(op auth.OperationID, ids []stix.ID) (map[stix.ID]stix.Level, error)
@@ -158,7 +158,7 @@ func (b *broken) Objects(ctx context.Context, v auth.View, at collections.Place,
 	return b.Model.Objects(ctx, v, at, q)
 }
 
-func (b *broken) Facts(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, bool, error) {
+func (b *broken) Facts(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, collections.Added, error) {
 	if b.facts != nil {
 		return b.facts(ctx, v, at, q)
 	}
@@ -256,7 +256,7 @@ func asked(change func(v *auth.View, q *collections.Query)) func(b *broken) {
 			change(&v, &q)
 			return b.Model.Objects(ctx, v, at, q)
 		}
-		b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, bool, error) {
+		b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, collections.Added, error) {
 			change(&v, &q)
 			return b.Model.Facts(ctx, v, at, q)
 		}
@@ -266,9 +266,9 @@ func asked(change func(v *auth.View, q *collections.Query)) func(b *broken) {
 // listed makes a fault that changes the facts that are given.
 func listed(change func(list []collections.Fact) []collections.Fact) func(b *broken) {
 	return func(b *broken) {
-		b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, bool, error) {
-			list, more, err := b.Model.Facts(ctx, v, at, q)
-			return change(list), more, err
+		b.facts = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, collections.Added, error) {
+			list, next, err := b.Model.Facts(ctx, v, at, q)
+			return change(list), next, err
 		}
 	}
 }

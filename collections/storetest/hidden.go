@@ -20,7 +20,7 @@ type given struct {
 // list is one page of facts.
 type list struct {
 	Facts []collections.Fact
-	More  bool
+	Next  collections.Added
 }
 
 func (e *env) given(v auth.View, at collections.Place, m matter) given {
@@ -48,13 +48,13 @@ func (e *env) given(v auth.View, at collections.Place, m matter) given {
 			q.After = s.Last
 		}
 		for q.After = after; ; {
-			facts, more, err := e.store.Facts(e.ctx, v, at, q)
+			facts, next, err := e.store.Facts(e.ctx, v, at, q)
 			e.check("reading facts", err)
-			g.Lists[what] = append(g.Lists[what], list{facts, more})
-			if !more || len(facts) == 0 {
+			g.Lists[what] = append(g.Lists[what], list{facts, next})
+			if next == 0 {
 				break
 			}
-			q.After = facts[len(facts)-1].Added
+			q.After = next
 		}
 	}
 	for _, id := range m.ids {

@@ -133,18 +133,22 @@ func (m *Model) Objects(ctx context.Context, v auth.View, at collections.Place, 
 }
 
 // Facts gives the selection without the bytes.
-func (m *Model) Facts(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, bool, error) {
+func (m *Model) Facts(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, collections.Added, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.ready(ctx); err != nil {
-		return nil, false, err
+		return nil, 0, err
 	}
 	list, more := cut(m.selected(v, at, q), q.Limit)
 	var facts []collections.Fact
+	var next collections.Added
+	if more {
+		next = list[len(list)-1].Added
+	}
 	for _, o := range list {
 		facts = append(facts, o.Fact)
 	}
-	return facts, more, nil
+	return facts, next, nil
 }
 
 // Known reports whether the reader sees any version.
