@@ -177,7 +177,9 @@ func (g *gateway) invitation(token string) string {
 func (g *gateway) client() *admin.Client { return admin.InProcess(g.admin, os.Getuid()) }
 
 // Close closes the store; what was acknowledged is durable already.
-func (g *gateway) Close() error { return g.store.Close() }
+func (g *gateway) Close() error {
+	return errors.Join(g.admin.Settle(context.Background()), g.store.Close())
+}
 
 // operator is who runs this process.
 func operator() auth.Principal { return auth.LocalOperator(os.Getuid()) }

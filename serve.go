@@ -245,6 +245,7 @@ func (g *gateway) tasks(front *server.Server, door *certs.Server) []task {
 	return []task{
 		{"sweep store", time.Second, 10 * time.Second, func(ctx context.Context) error { return g.store.Sweep(ctx, g.now()) }},
 		{"write what was refused", time.Second, 10 * time.Second, func(ctx context.Context) error { return front.Flush(ctx, g.now()) }},
+		{"write what the journal is owed", time.Second, 10 * time.Second, g.admin.Settle},
 		{"tend signing keys", time.Minute, 10 * time.Second, g.tendKeys},
 		{"tend server keys", time.Hour, 10 * time.Second, g.tendVault},
 		{"keep last uses", 5 * time.Minute, 10 * time.Second, func(context.Context) error { return g.saveUses() }},
@@ -278,27 +279,44 @@ func (t task) loop(ctx context.Context, log *slog.Logger) {
 
 // tendKeys rotates the keys that sign tokens.
 func (g *gateway) tendKeys(ctx context.Context) error {
-	changed, err := g.ring.Tend(g.now(), signingLife)
-	if err != nil || !changed {
+	if !g.ring.Due(g.now(), signingLife) {
+		return nil
+	}
+	what := struct {
+		Kind string `json:"kind"`
+	}{admin.SigningKeys}
+	return g.announced(ctx, "keys.rotate", what, func() error {
+		_, err := g.ring.Tend(g.now(), signingLife)
+		return err
+	})
+}
+
+// announced changes the files of keys: a line says so first, another one when it failed.
+func (g *gateway) announced(ctx context.Context, kind string, what any, change func() error) error {
+	line := auth.NewLine(g.now(), auth.Gateway, kind, what)
+	if err := g.store.Apply(ctx, nil, []auth.Line{line}, nil); err != nil {
 		return err
 	}
-	kid, _ := g.ring.Signer()
-	line := auth.NewLine(g.now(), auth.Gateway, "keys.rotate", struct {
-		Active string `json:"active"`
-	}{kid})
-	return g.store.Apply(ctx, nil, []auth.Line{line}, nil)
+	err := change()
+	if err != nil {
+		g.admin.Tell(ctx, auth.NewLine(g.now(), auth.Gateway, "keys.failed", what))
+	}
+	return err
 }
 
 // tendVault lets go of server keys that nothing is kept under any more.
 func (g *gateway) tendVault(ctx context.Context) error {
-	gone, err := g.vault.Tend(g.registry.State().Access, g.now())
-	if err != nil || len(gone) == 0 {
-		return err
+	gone := g.vault.Due(g.registry.State().Access, g.now())
+	if len(gone) == 0 {
+		return nil
 	}
-	line := auth.NewLine(g.now(), auth.Gateway, "keys.retire", struct {
+	what := struct {
 		Server []string `json:"server"`
-	}{gone})
-	return g.store.Apply(ctx, nil, []auth.Line{line}, nil)
+	}{gone}
+	return g.announced(ctx, "keys.retire", what, func() error {
+		_, err := g.vault.Tend(g.registry.State().Access, g.now())
+		return err
+	})
 }
 
 // reloads reads the certificates again at each signal for it.

@@ -171,32 +171,46 @@ func (r *Ring) Rotate(now time.Time) error {
 // never by itself). It is called every minute or so and reports whether it changed anything.
 func (r *Ring) Tend(now time.Time, life time.Duration) (changed bool, err error) {
 	err = r.change(func(rows []ringKey) ([]ringKey, error) {
-		for i, k := range rows {
-			if k.State == keyRetiring && !now.Before(k.Since.Add(retireAfter)) {
-				rows[i].retire(now)
-				changed = true
-			}
-		}
-		next, active := find(rows, keyNext), find(rows, keyActive)
-		switch {
-		case next >= 0 && !now.Before(rows[next].Since.Add(PublishAhead)):
-			rows[active].State, rows[active].Since = keyRetiring, micro(now)
-			rows[next].State, rows[next].Since = keyActive, micro(now)
-			changed = true
-		case next < 0 && life > 0 && !now.Before(rows[active].Since.Add(life)):
-			k, err := newRingKey(keyNext, now)
-			if err != nil {
-				return nil, err
-			}
-			rows = append(rows, k)
-			changed = true
-		}
-		if !changed {
-			return nil, nil
-		}
-		return rows, nil
+		rows, err := tended(rows, now, life)
+		changed = rows != nil
+		return rows, err
 	})
 	return changed && err == nil, err
+}
+
+// Due reports whether Tend would change anything, for those who say so first.
+func (r *Ring) Due(now time.Time, life time.Duration) bool {
+	rows, err := tended(slices.Clone(r.keys.Load().rows), now, life)
+	return rows != nil || err != nil
+}
+
+// tended gives the rows after what is due; nil when nothing is.
+func tended(rows []ringKey, now time.Time, life time.Duration) ([]ringKey, error) {
+	changed := false
+	for i, k := range rows {
+		if k.State == keyRetiring && !now.Before(k.Since.Add(retireAfter)) {
+			rows[i].retire(now)
+			changed = true
+		}
+	}
+	next, active := find(rows, keyNext), find(rows, keyActive)
+	switch {
+	case next >= 0 && !now.Before(rows[next].Since.Add(PublishAhead)):
+		rows[active].State, rows[active].Since = keyRetiring, micro(now)
+		rows[next].State, rows[next].Since = keyActive, micro(now)
+		changed = true
+	case next < 0 && life > 0 && !now.Before(rows[active].Since.Add(life)):
+		k, err := newRingKey(keyNext, now)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, k)
+		changed = true
+	}
+	if !changed {
+		return nil, nil
+	}
+	return rows, nil
 }
 
 // Revoke takes a key away at once, in an emergency: its tokens die on their next request. When it

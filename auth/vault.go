@@ -201,26 +201,37 @@ const retireServerKeys = 30 * 24 * time.Hour
 
 // Tend takes away retiring keys under which no secret is kept any more, and reports which.
 func (v *Vault) Tend(t *Tables, now time.Time) (gone []string, err error) {
-	used := map[string]bool{}
-	for _, k := range v.Keys(t) {
-		used[k.ID] = k.Secrets > 0
-	}
-	err = v.change(func(keys []serverKey) ([]serverKey, error) {
-		// It retired when the one before it in the list was made.
-		out := keys[:1:1]
-		for i, k := range keys[1:] {
-			if used[k.ID] || now.Before(keys[i].Created.Add(retireServerKeys)) {
-				out = append(out, k)
-			} else {
-				gone = append(gone, k.ID)
-			}
-		}
-		if len(gone) == 0 {
+	err = v.change(func(keys []serverKey) (out []serverKey, _ error) {
+		if out, gone = v.tended(keys, t, now); len(gone) == 0 {
 			return nil, nil
 		}
 		return out, nil
 	})
 	return gone, err
+}
+
+// Due lists what Tend would take away, for those who say so first.
+func (v *Vault) Due(t *Tables, now time.Time) []string {
+	_, gone := v.tended(v.set.Load().keys, t, now)
+	return gone
+}
+
+// tended parts keys into those that are kept and the ids of those that go.
+func (v *Vault) tended(keys []serverKey, t *Tables, now time.Time) (out []serverKey, gone []string) {
+	used := map[string]bool{}
+	for _, k := range v.Keys(t) {
+		used[k.ID] = k.Secrets > 0
+	}
+	// A key retired when the one before it in the list was made.
+	out = keys[:1:1]
+	for i, k := range keys[1:] {
+		if used[k.ID] || now.Before(keys[i].Created.Add(retireServerKeys)) {
+			out = append(out, k)
+		} else {
+			gone = append(gone, k.ID)
+		}
+	}
+	return out, gone
 }
 
 // Revoke takes a server key away at once, in an emergency: secrets under it hold no more. When it was

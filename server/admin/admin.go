@@ -57,8 +57,9 @@ type Options struct {
 
 // API serves /admin/v1. Safe for concurrent use.
 type API struct {
-	o   Options
-	mux *http.ServeMux
+	o    Options
+	mux  *http.ServeMux
+	owed owed
 }
 
 // New gives the API over a gateway that is open.

@@ -26,23 +26,28 @@ func (a *API) rotateKeys(r request) (any, error) {
 		return nil, err
 	}
 	kind := cmp.Or(in.Kind, SigningKeys)
-	var err error
-	switch kind {
-	case SigningKeys:
-		err = a.o.Ring.Rotate(a.o.Now())
-	case ServerKeys:
-		_, err = a.o.Vault.Rotate(a.o.Now())
-	default:
-		err = fmt.Errorf("%w: kind %.40q: want %s or %s", auth.ErrInvalid, kind, SigningKeys, ServerKeys)
+	if kind != SigningKeys && kind != ServerKeys {
+		return nil, fmt.Errorf("%w: kind %.40q: want %s or %s", auth.ErrInvalid, kind, SigningKeys, ServerKeys)
 	}
-	if err != nil {
+	// The files of keys are not the store's: the line comes first, another one says when it failed.
+	if err := a.o.Store.Apply(r.Context(), nil, []auth.Line{a.keyLine(r, "keys.rotate", kind, "")}, nil); err != nil {
 		return nil, err
 	}
-	return a.keys(), a.noteKeys(r, "keys.rotate", kind, "")
+	var err error
+	if kind == SigningKeys {
+		err = a.o.Ring.Rotate(a.o.Now())
+	} else {
+		_, err = a.o.Vault.Rotate(a.o.Now())
+	}
+	if err != nil {
+		a.Tell(r.Context(), a.keyLine(r, "keys.failed", kind, ""))
+		return nil, err
+	}
+	return a.keys(), nil
 }
 
 // revokeKey takes a key away before it is written that it is gone: in an emergency the door is shut
-// first.
+// first. The line is owed until the store takes it.
 func (a *API) revokeKey(r request) (any, error) {
 	if err := decode(r, &struct{}{}); err != nil {
 		return nil, err
@@ -59,13 +64,13 @@ func (a *API) revokeKey(r request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.keys(), a.noteKeys(r, "keys.revoke", kind, id)
+	a.Tell(r.Context(), a.keyLine(r, "keys.revoke", kind, id))
+	return a.keys(), nil
 }
 
-func (a *API) noteKeys(r request, what, kind, id string) error {
-	line := auth.NewLine(a.o.Now(), r.actor, what, struct {
+func (a *API) keyLine(r request, what, kind, id string) auth.Line {
+	return auth.NewLine(a.o.Now(), r.actor, what, struct {
 		Kind string `json:"kind"`
 		Key  string `json:"key,omitempty"`
 	}{kind, id})
-	return a.o.Store.Apply(r.Context(), nil, []auth.Line{line}, nil)
 }
