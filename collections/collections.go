@@ -83,6 +83,19 @@ type Item struct {
 	To      []auth.CollectionID // at least one, each once
 }
 
+// Repeated is what the publisher is told of a duplicate: the item's own message, and where the version
+// that is there has another level, that it keeps it.
+func (it *Item) Repeated(there stix.Level) string {
+	switch {
+	case there == it.Level:
+		return it.Message
+	case there == stix.Unknown || there == stix.Unmarked:
+		return "nobody but you can see the copy that was published before: its marking was not known then; " +
+			"delete it and publish again, or publish a later version"
+	}
+	return "it was published before as " + there.String() + " and stays so; a later version takes another marking"
+}
+
 // Fact is what the store knows of one object version in one collection. It outlives the bytes.
 type Fact struct {
 	ID        stix.ID

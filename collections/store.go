@@ -33,7 +33,8 @@ import (
 //     becomes a failure, and the journal tells the operator (kind "ownership.refused"), unless both are
 //     Shared: that item, and what the first publisher's first one with the id was.
 //   - An item with the id, version and digest of a version that the same publisher has in the
-//     collection already is a duplicate: a success, stored once, its date_added unchanged. Without a
+//     collection already is a duplicate: a success, stored once, its date_added, level and audience
+//     unchanged, and told with Item.Repeated. Without a
 //     version of its own (an observable) id and digest decide. Sent to several collections, it is added
 //     to those that do not have it, and a duplicate only if all of them have it.
 //   - An item with the id and version of one that the same publisher has anywhere in the operation,

@@ -312,16 +312,16 @@ func (t *tally) refuse(p *publication, it *collections.Item) {
 
 func (t *tally) repeat(it *collections.Item, there *version) {
 	t.Duplicate++
-	t.succeed(it, there.Version.Text, true)
+	t.succeed(it, there.Version.Text, it.Repeated(there.Level), true)
 }
 
 func (t *tally) add(it *collections.Item, v *version) {
 	t.First, t.Last = cmp.Or(t.First, v.Added), v.Added
-	t.succeed(it, v.Version.Text, false)
+	t.succeed(it, v.Version.Text, it.Message, false)
 }
 
-func (t *tally) succeed(it *collections.Item, version string, duplicate bool) {
-	d := collections.Detail{ID: string(it.ID), Version: version, Message: it.Message}
+func (t *tally) succeed(it *collections.Item, version, message string, duplicate bool) {
+	d := collections.Detail{ID: string(it.ID), Version: version, Message: message}
 	switch {
 	case len(t.Successes) < collections.MaxDetails:
 		t.Successes = append(t.Successes, d)

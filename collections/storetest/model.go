@@ -119,15 +119,16 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 			continue
 		}
 		s.Success++
-		there := m.there(p, it, it.To[0])
+		there, message := m.there(p, it, it.To[0]), it.Message
 		if added := m.add(p, it, now); added != nil {
 			there = added
 			s.First = cmp.Or(s.First, added.Added)
 			s.Last = added.Added
 		} else {
 			s.Duplicate++
+			message = it.Repeated(there.Level)
 		}
-		s.Successes = append(s.Successes, collections.Detail{ID: string(it.ID), Version: there.Version.Text, Message: it.Message})
+		s.Successes = append(s.Successes, collections.Detail{ID: string(it.ID), Version: there.Version.Text, Message: message})
 		reached = append(reached, it.To...)
 	}
 	s.Successes = listed(s.Successes)

@@ -6,6 +6,7 @@ import (
 
 	"liaison/auth"
 	"liaison/collections"
+	"liaison/stix"
 )
 
 func status() []step {
@@ -13,6 +14,7 @@ func status() []step {
 		{"what became of each object", statusWhole},
 		{"details are bounded, counts are not", statusBounds},
 		{"what the publisher is told goes first", statusNotes},
+		{"a duplicate keeps its level, and its publisher is told", statusRepeated},
 		{"only failures at the door", statusDoor},
 		{"its publisher's alone", statusPublisher},
 		{"expires", statusExpires},
@@ -149,6 +151,20 @@ func statusNotes(e *env) {
 			e.Errorf("before the late ones stands %s, want %s", last, list[most-3].ID)
 		}
 		e.reopen()
+	}
+}
+
+// statusRepeated: what was published before keeps its level, whatever it comes with now.
+func statusRepeated(e *env) {
+	e.added(north, item(1, level(stix.Unknown)), item(2, level(stix.Amber)))
+	s := e.publish(north, item(1, level(stix.Green)), item(2, level(stix.Amber)))
+	if s.Duplicate != 2 || s.Successes[0].Message == "" || s.Successes[1].Message != "" {
+		e.Errorf("publishing again gives %+v; want a message for the first alone", s)
+	}
+	known, err := e.store.Levels(e.ctx, secure, north, []stix.ID{item(1).ID})
+	e.check("asking for a level", err)
+	if known[item(1).ID] != stix.Unknown {
+		e.Errorf("publishing again has changed the level to %v", known[item(1).ID])
 	}
 }
 
