@@ -41,6 +41,7 @@ func TestReadme(t *testing.T) {
 		"serving https://localhost:" + port,
 		"login-bank7.example",
 		`"more":false`,
+		"vn-police_1  read.objects",
 		"verified",
 	} {
 		if !strings.Contains(out, want) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -21,7 +22,8 @@ const (
 // ErrJournal: the journal does not verify.
 var ErrJournal = errors.New("the journal does not verify")
 
-// listJournal streams lines as they are hashed, one a line.
+// listJournal streams lines as they are hashed, one a line. That it was asked for stands in the
+// journal's spool before the first byte goes out, like every read.
 func (a *API) listJournal(r request) (any, error) {
 	from, err := number(r, "from", 0)
 	if err != nil {
@@ -29,6 +31,10 @@ func (a *API) listJournal(r request) (any, error) {
 	}
 	limit, err := number(r, "limit", math.MaxInt64)
 	if err != nil {
+		return nil, err
+	}
+	a.drain(r)
+	if err := a.o.Store.Served(r.Context(), a.journalRead(r, from, limit)); err != nil {
 		return nil, err
 	}
 	out := &stream{w: r.w, media: mediaLines}
@@ -48,6 +54,29 @@ func (a *API) listJournal(r request) (any, error) {
 	return nil, err
 }
 
+// drain brings what was served just now into the journal. Where the store takes nothing, what it holds
+// is shown nevertheless.
+func (a *API) drain(r request) {
+	if err := a.o.Store.Sweep(r.Context(), a.o.Now()); err != nil {
+		a.o.Log.Warn("draining served lines into the journal", "error", err)
+	}
+}
+
+func (a *API) journalRead(r request, from, limit int64) auth.Line {
+	what := struct {
+		From    int64  `json:"from"`
+		Limit   *int64 `json:"limit,omitempty"` // nil: to the end
+		Address string `json:"address,omitempty"`
+	}{From: from}
+	if limit != math.MaxInt64 {
+		what.Limit = &limit
+	}
+	if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil { // the socket has none
+		what.Address = at.Addr().Unmap().WithZone("").String()
+	}
+	return auth.NewLine(a.o.Now(), r.actor, "read.journal", what)
+}
+
 func number(r request, name string, absent int64) (int64, error) {
 	q := r.URL.Query()
 	if !q.Has(name) {
@@ -64,6 +93,7 @@ func (a *API) verifyJournal(r request) (any, error) {
 	if err := decode(r, &struct{}{}); err != nil {
 		return nil, err
 	}
+	a.drain(r)
 	c, err := a.o.Store.VerifyJournal(r.Context())
 	if err = fault(err); errors.Is(err, ErrJournal) {
 		a.o.Log.Error("journal", "error", err)
