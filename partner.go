@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -170,14 +171,28 @@ func partnerShow(w *world) *cobra.Command {
 				if len(p.Grants) == 0 {
 					return w.print(nil, "no collections\nnext: %s\n", w.next("partner set "+string(p.ID)+" --operation SLUG --countries VN"))
 				}
-				rows := [][]string{{"OPERATION", "COLLECTION", "TITLE", "RIGHTS"}}
-				for _, g := range p.Grants {
-					rows = append(rows, []string{string(g.Operation), g.Alias, g.Title, rightsText(g.Rights)})
+				operations, err := c.Operations(ctx)
+				if err != nil {
+					return err
 				}
-				return w.table(rows)
+				return w.showGrants(p.Grants, operations)
 			})
 		},
 	}
+}
+
+// showGrants lists grants; what a closed operation leaves of them is said beside it.
+func (w *world) showGrants(grants []admin.Grant, operations []admin.Operation) error {
+	rows := [][]string{{"OPERATION", "COLLECTION", "TITLE", "RIGHTS"}}
+	for _, g := range grants {
+		closed := slices.ContainsFunc(operations, func(o admin.Operation) bool { return o.ID == g.Operation && o.Closed })
+		name := string(g.Operation)
+		if closed {
+			name += " (closed: reads only)"
+		}
+		rows = append(rows, []string{name, g.Alias, g.Title, rightsText(g.Rights)})
+	}
+	return w.table(rows)
 }
 
 // doorsText says what a partner is held to at the door, when it is.

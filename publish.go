@@ -114,7 +114,7 @@ func (p *publication) run(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return err
 	}
-	to, err := p.destinations(all)
+	to, err := p.destinations(root, all)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (p *publication) run(cmd *cobra.Command, files []string) error {
 
 // destinations gives the collections that were asked for; the intake is the gateway's, where it has
 // one.
-func (p *publication) destinations(all []taxii.Collection) ([]taxii.Collection, error) {
+func (p *publication) destinations(root client.Root, all []taxii.Collection) ([]taxii.Collection, error) {
 	var names []string
 	switch {
 	case p.collection != "":
@@ -145,7 +145,7 @@ func (p *publication) destinations(all []taxii.Collection) ([]taxii.Collection, 
 	default:
 		k, err := client.Find(all, "intake")
 		if err != nil || !k.CanWrite {
-			return nil, &usageError{fmt.Errorf("this gateway has no intake that routes by itself: say where to publish with --collection or --countries; this partner may write to %s", writable(all))}
+			return nil, &usageError{fmt.Errorf("this gateway has no intake that routes by itself: say where to publish with --collection or --countries; this partner may write to %s", writable(root, all))}
 		}
 		return []taxii.Collection{k}, nil
 	}
@@ -157,7 +157,7 @@ func (p *publication) destinations(all []taxii.Collection) ([]taxii.Collection, 
 			return nil, err
 		}
 		if !k.CanWrite {
-			return nil, fmt.Errorf("%w: this partner may not write to collection %s; it may write to %s", client.ErrNotAllowed, client.Name(k), writable(all))
+			return nil, fmt.Errorf("%w: this partner may not write to collection %s; it may write to %s", client.ErrNotAllowed, client.Name(k), writable(root, all))
 		}
 		if !seen[k.ID] {
 			seen[k.ID] = true
@@ -167,14 +167,17 @@ func (p *publication) destinations(all []taxii.Collection) ([]taxii.Collection, 
 	return out, nil
 }
 
-func writable(all []taxii.Collection) string {
+func writable(root client.Root, all []taxii.Collection) string {
 	var names []string
 	for _, k := range all {
 		if k.CanWrite {
 			names = append(names, client.Name(k))
 		}
 	}
-	if len(names) == 0 {
+	switch {
+	case len(names) == 0 && strings.Contains(root.Description, taxii.Closed):
+		return "none: " + taxii.Closed
+	case len(names) == 0:
 		return "none: ask the operator for a grant"
 	}
 	return strings.Join(names, ", ")

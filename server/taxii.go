@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"liaison/auth"
@@ -186,8 +187,19 @@ func (s *Server) postObjects(k *call) error {
 	defer cancel()
 	status, err := s.o.Desk.Publish(ctx, k.p, at, body)
 	if err = s.health.note(body.verdict(err), s.now()); err != nil {
-		return err
+		return s.notPublished(k, err)
 	}
 	k.limits.answer()
 	return k.reply(http.StatusAccepted, taxii.NewStatus(status))
+}
+
+// notPublished tells a publisher that is not permitted when that is because the operation is closed.
+func (s *Server) notPublished(k *call, err error) error {
+	if !errors.Is(err, collections.ErrDenied) {
+		return err
+	}
+	if op, e := s.operation(k); e != nil || !op.Closed {
+		return err
+	}
+	return taxii.NewError(http.StatusForbidden, "forbidden", "Not permitted", taxii.Closed)
 }

@@ -3,6 +3,7 @@ package taxii
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"liaison/collections"
 )
@@ -89,11 +90,18 @@ type (
 // ContentTypes lists what a collection may hold. TAXII 2.1 section 5.2.1, media_types.
 func ContentTypes() []string { return []string{STIX21, STIX20} }
 
+// Closed ends the description of an api root that nobody publishes to any more.
+const Closed = "the operation is closed: it can only be read"
+
 // NewAPIRoot describes an operation.
 func NewAPIRoot(op collections.Operation, maxContent int64) APIRoot {
+	description := op.Description
+	if op.Closed {
+		description = strings.TrimSpace(description + " (" + Closed + ")")
+	}
 	return APIRoot{
 		Title:            op.Title,
-		Description:      op.Description,
+		Description:      description,
 		Versions:         []string{MediaType},
 		MaxContentLength: maxContent,
 	}
