@@ -133,7 +133,7 @@ func TestJournal(t *testing.T) {
 			check(t, e.store.Apply(t.Context(), nil, batch, nil))
 		}
 		for _, x := range []struct{ from, limit, first, count int64 }{
-			{0, -1, 0, lines}, {10, 5, 10, 5}, {lines - 1, 100, lines - 1, 1}, {lines, -1, 0, 0}, {0, 0, 0, 0},
+			{0, lines, 0, lines}, {10, 5, 10, 5}, {lines - 1, 1, lines - 1, 1}, {lines + 100, -1, 0, 0}, {0, 0, 0, 0},
 		} {
 			body, err := c.Journal(t.Context(), x.from, x.limit)
 			check(t, err)
@@ -150,7 +150,7 @@ func TestJournal(t *testing.T) {
 		}
 		v, err := c.VerifyJournal(t.Context())
 		check(t, err)
-		if v.Lines != lines || v.Root == "" || v.Note == "" {
+		if v.Lines < lines || v.Root == "" || v.Note == "" { // each reading has a line of its own
 			t.Errorf("verified %v", v)
 		}
 

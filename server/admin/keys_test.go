@@ -37,8 +37,8 @@ func failingEnv(t *testing.T) (*env, *failing, *admin.Client) {
 	return e, f, admin.InProcess(e.api, os.Getuid())
 }
 
-// lines gives kind and content of the lines of keys.
-func (e *env) keyLines(t *testing.T) (all []string) {
+// journal gives kind and content of its lines.
+func (e *env) journal(t *testing.T) (all []string) {
 	t.Helper()
 	for entry, err := range e.store.Journal(t.Context(), 0) {
 		check(t, err)
@@ -69,7 +69,7 @@ func TestKeysRotateAfterTheirLine(t *testing.T) {
 		t.Error("keys rotated without a file")
 	}
 	want := []string{`keys.rotate {"kind":"server"}`, `keys.failed {"kind":"server"}`}
-	if d := cmp.Diff(want, e.keyLines(t)); d != "" {
+	if d := cmp.Diff(want, e.journal(t)); d != "" {
 		t.Errorf("journal (-want +got):\n%s", d)
 	}
 }
@@ -95,7 +95,7 @@ func TestKeyRevocationOwesItsLine(t *testing.T) {
 	for range 2 {
 		check(t, e.api.Settle(t.Context()))
 		want := []string{`keys.revoke {"key":"` + id + `","kind":"signing"}`}
-		if d := cmp.Diff(want, e.keyLines(t)); d != "" {
+		if d := cmp.Diff(want, e.journal(t)); d != "" {
 			t.Errorf("journal (-want +got):\n%s", d)
 		}
 	}

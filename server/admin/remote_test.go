@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"liaison/auth"
 	"liaison/server/admin"
@@ -47,4 +50,32 @@ func TestRemote(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who reads the journal stands in it, before the first byte went out.
+func TestJournalReadHasItsLine(t *testing.T) {
+	e := newEnv(t, nil)
+	p := auth.Principal{Partner: "audit", Client: "audit_1", Role: auth.Auditor, Method: auth.ByToken, Certificate: "x", Scope: auth.FullScope}
+	ask := func(target string, status int) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/admin/v1/journal"+target, nil)
+		r.RemoteAddr = "[::ffff:192.0.2.7]:1234"
+		w := httptest.NewRecorder()
+		e.api.Remote(w, r, p)
+		if w.Code != status {
+			t.Errorf("%s: %d, want %d", target, w.Code, status)
+		}
+	}
+	ask("", http.StatusOK)
+	ask("?from=2&limit=0", http.StatusOK)
+	ask("?from=x", http.StatusBadRequest)
+	check(t, e.store.Sweep(t.Context(), time.Now()))
+	want := []string{
+		`read.journal {"address":"192.0.2.7","from":0}`,
+		`read.journal {"address":"192.0.2.7","from":2,"limit":0}`,
+	}
+	if d := cmp.Diff(want, e.journal(t)); d != "" {
+		t.Errorf("journal (-want +got):\n%s", d)
+	}
+	check(t, e.store.Close())
+	ask("", http.StatusServiceUnavailable)
 }
