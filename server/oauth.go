@@ -23,6 +23,11 @@ func (s *Server) postToken(k *call) error {
 		return s.refuseClient(k, err)
 	}
 	admitted(k.r.Context(), p, r.Certificate)
+	leave, err := s.flights.take(p.Client)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	return k.plainJSON(http.StatusOK, token)
 }
 
@@ -30,12 +35,18 @@ func (s *Server) postToken(k *call) error {
 // one that was revoked: "The authorization server responds with HTTP status code 200 if the token has
 // been revoked successfully or if the client submitted an invalid token."
 func (s *Server) postRevoke(k *call) error {
-	p, token, err := s.aboutToken(k)
+	p, token, leave, err := s.aboutToken(k)
 	if err != nil {
 		return err
 	}
+	defer leave()
 	if change, ok := s.o.Doors.Revocation(p, token); ok {
-		err := s.o.Registry.Apply(k.r.Context(), p.Actor(), collections.Access(change))
+		done, err := s.revoking.take(p.Client) // the operator's acts wait in the same queue
+		if err != nil {
+			return err
+		}
+		defer done()
+		err = s.o.Registry.Apply(k.r.Context(), p.Actor(), collections.Access(change))
 		if err != nil && !errors.Is(err, auth.ErrConflict) { // revoked meanwhile
 			return s.health.note(err, s.now())
 		}
@@ -45,29 +56,31 @@ func (s *Server) postRevoke(k *call) error {
 
 // postIntrospect is RFC 7662 section 2.
 func (s *Server) postIntrospect(k *call) error {
-	p, token, err := s.aboutToken(k)
+	p, token, leave, err := s.aboutToken(k)
 	if err != nil {
 		return err
 	}
+	defer leave()
 	return k.plainJSON(http.StatusOK, s.o.Doors.Introspect(p, token))
 }
 
-// aboutToken gives who asks about which token.
-func (s *Server) aboutToken(k *call) (auth.Principal, string, error) {
+// aboutToken gives who asks about which token, and counts its request.
+func (s *Server) aboutToken(k *call) (p auth.Principal, about string, leave func(), err error) {
 	r, err := s.tokenRequest(k)
 	if err != nil {
-		return auth.Principal{}, "", err
+		return p, "", nil, err
 	}
-	p, err := s.o.Doors.Client(k.r.Context(), r)
+	p, err = s.o.Doors.Client(k.r.Context(), r)
 	if err != nil {
-		return auth.Principal{}, "", s.refuseClient(k, err)
+		return p, "", nil, s.refuseClient(k, err)
 	}
 	admitted(k.r.Context(), p, r.Certificate)
 	token := r.Form["token"]
 	if len(token) == 0 || token[0] == "" {
-		return auth.Principal{}, "", &auth.OAuthError{Status: http.StatusBadRequest, Code: "invalid_request", Description: "token is missing"}
+		return p, "", nil, &auth.OAuthError{Status: http.StatusBadRequest, Code: "invalid_request", Description: "token is missing"}
 	}
-	return p, token[0], nil
+	leave, err = s.flights.take(p.Client)
+	return p, token[0], leave, err
 }
 
 func (s *Server) tokenRequest(k *call) (auth.TokenRequest, error) {

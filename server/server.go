@@ -38,6 +38,7 @@ const (
 
 	maxHeader     = 64 << 10 // bytes of a header block
 	maxForm       = 16 << 10 // bytes of a form of the token endpoint
+	maxRevoking   = 4        // revocations of tokens of one client that wait for their commit
 	maxJoin       = 32 << 10 // bytes of a request to join
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
@@ -79,6 +80,7 @@ type Server struct {
 	refused  *tally // logins that did not hold
 	strayed  *tally // cursors that were carried into another collection
 	flights  flights
+	revoking flights // revocations of tokens alone
 	contents *contents
 	tarpit   chan struct{}
 	pools    *pools
@@ -95,15 +97,16 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("making server: %w", err)
 	}
 	s := &Server{
-		o:       o,
-		base:    strings.TrimSuffix(o.URL.String(), "/"),
-		cursors: taxii.Cursors{MAC: o.Vault.MAC, Holds: o.Vault.Holds},
-		refused: newTally(o.Now()),
-		strayed: newTally(o.Now()),
-		flights: flights{most: o.MaxInFlight, now: map[auth.ClientID]int{}},
-		tarpit:  make(chan struct{}, maxDelayed),
-		pools:   newPools(),
-		wall:    time.Now,
+		o:        o,
+		base:     strings.TrimSuffix(o.URL.String(), "/"),
+		cursors:  taxii.Cursors{MAC: o.Vault.MAC, Holds: o.Vault.Holds},
+		refused:  newTally(o.Now()),
+		strayed:  newTally(o.Now()),
+		revoking: flights{most: maxRevoking, now: map[auth.ClientID]int{}},
+		flights:  flights{most: o.MaxInFlight, now: map[auth.ClientID]int{}},
+		tarpit:   make(chan struct{}, maxDelayed),
+		pools:    newPools(),
+		wall:     time.Now,
 	}
 	s.contents = newContents(&s.o, s.wall)
 	s.connections.open = map[net.Conn]*connection{}
