@@ -44,6 +44,7 @@ func operationCreate(w *world) *cobra.Command {
 	cmd.Flags().StringVar(&in.Title, "title", "", "title, for people")
 	cmd.Flags().StringVar(&in.Description, "description", "", "description, for people")
 	cmd.Flags().StringVar(&countries, "countries", "", "ISO 3166-1 codes, separated by commas")
+	cmd.Flags().BoolVar(&in.Strict, "strict", false, "take only objects that hold against the whole of STIX 2.1's schemas, not just its rules for all objects")
 	cmd.Flags().BoolVar(&in.Training, "training", false, "with a training collection, TLP:CLEAR only, which partners reach without an agreement")
 	return cmd
 }

@@ -21,6 +21,7 @@ type CreateOperation struct {
 	Title       string
 	Description string
 	Countries   []string // ISO 3166-1 alpha-2, at least one, each once, any case
+	Strict      bool     // its collections take only what holds against the whole of STIX 2.1's schemas
 	Training    bool     // with a training collection, of what is clear, which partners reach without an agreement
 }
 
@@ -55,6 +56,7 @@ func (c CreateOperation) apply(s *State, now time.Time) (auth.Effect, error) {
 			Alias:       alias,
 			Title:       name,
 			Description: op.Title + ": what concerns " + name,
+			Strict:      c.Strict,
 			Created:     now,
 		}
 		s.Collections[col.ID] = col
@@ -69,6 +71,7 @@ func (c CreateOperation) apply(s *State, now time.Time) (auth.Effect, error) {
 			Title:       "Training",
 			Description: op.Title + ": for trying out, TLP:CLEAR only",
 			Ceiling:     stix.Clear,
+			Strict:      c.Strict,
 			Training:    true,
 			Created:     now,
 		}

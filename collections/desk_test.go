@@ -297,6 +297,26 @@ func TestPublishBadObjectsFailAlone(t *testing.T) {
 	}
 }
 
+func TestStrictCollections(t *testing.T) {
+	h := newHouse(t)
+	h.apply(collections.CreateOperation{ID: "exact", Title: "Exact", Countries: []string{"VN"}, Strict: true})
+	vendor := h.partner(auth.CreatePartner{ID: "acme", Role: auth.Vendor, DefaultMarking: stix.Clear},
+		auth.Rights{Read: true, Write: true}, "vn")
+	c, _ := h.desk.Registry.State().Find("exact", "vn")
+	h.apply(collections.Access(auth.SetGrant{Grant: auth.Grant{
+		Partner: "acme", Operation: "exact", Collection: c.ID, Rights: auth.Rights{Read: true, Write: true},
+	}}))
+	// The schemas know the UUIDs of RFC 4122 alone; the rules for all objects take RFC 9562's too.
+	version7 := strings.Replace(identity(1, ""), "0000-4000-8000", "0000-7000-8000", 1)
+	if usual := h.publish(vendor, "vn", version7); usual.Success != 1 {
+		t.Errorf("a usual collection: %+v", usual)
+	}
+	strict, err := h.desk.Publish(t.Context(), vendor, c.Place(), envelope(version7, identity(2, "")))
+	if err != nil || strict.Failure != 1 || strict.Success != 1 {
+		t.Errorf("a strict collection: %+v, %v", strict, err)
+	}
+}
+
 func TestPublishRefusesBrokenBodiesWhole(t *testing.T) {
 	h := newHouse(t)
 	vendor := h.partner(auth.CreatePartner{ID: "acme", Role: auth.Vendor, DefaultMarking: stix.Clear},

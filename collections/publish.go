@@ -33,7 +33,7 @@ func (d *Desk) Publish(ctx context.Context, p auth.Principal, at Place, body io.
 		Received:  d.now(),
 		Still:     d.still(p, auth.Write, at),
 	}}
-	if err := in.scan(body, d.Limits); err != nil {
+	if err := in.scan(body, d.Limits, d.Registry.State().Collections[at.Collection].Strict); err != nil {
 		return Status{}, err
 	}
 	if err := in.mark(ctx, d, p, at); err != nil {
@@ -73,8 +73,9 @@ func (d *draft) object() stix.Object {
 	}
 }
 
-// scan splits the body, checks each object and copies what holds.
-func (in *intake) scan(body io.Reader, l stix.Limits) error {
+// scan splits the body, checks each object, by all of the schemas where the collection is strict, and
+// copies what holds.
+func (in *intake) scan(body io.Reader, l stix.Limits, strict bool) error {
 	s := stix.NewScanner(body, l)
 	for n := 0; s.Next(); n++ {
 		o := s.Object()
@@ -82,6 +83,9 @@ func (in *intake) scan(body io.Reader, l stix.Limits) error {
 		var notes []*stix.Note
 		if problem == nil {
 			problem, notes = stix.Check(o)
+		}
+		if problem == nil && strict {
+			problem = stix.CheckStrict(o)
 		}
 		if problem != nil {
 			in.fail(string(o.ID), o.Version().Text, n, problem.Error())

@@ -31,6 +31,7 @@ type Collection struct {
 	Title       string            `json:"title"` // unique in the operation, without "." and ","
 	Description string            `json:"description,omitempty"`
 	Ceiling     stix.Level        `json:"ceiling,omitzero"`  // no object above it; none: Red
+	Strict      bool              `json:"strict,omitzero"`   // objects must hold against the whole of STIX 2.1's schemas
 	Training    bool              `json:"training,omitzero"` // for partners without an agreement too
 	Created     time.Time         `json:"created"`
 }

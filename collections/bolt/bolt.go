@@ -49,6 +49,8 @@ type Options struct {
 
 	openFile func(string, int, os.FileMode) (*os.File, error) // nil: os.OpenFile
 	sizes    sizes                                            // zero: the usual ones
+	spools   func(*os.File) spoolFile                         // nil: the file itself
+	syncDir  func(string) error                               // nil: syncDir
 }
 
 // lockTimeout is how long Open waits for another process to let go of the file.
@@ -62,6 +64,7 @@ type Store struct {
 
 	gate    sync.RWMutex // held by every read transaction; locked while the database is opened again
 	copying sync.RWMutex // held by Backup, whose transactions are long
+	copies  copies       // that run, to be ended when the store mends itself
 	db      *bbolt.DB    // nil while it cannot be opened; swapped by the committer under gate
 
 	spool *spool
@@ -90,6 +93,12 @@ func Open(o Options) (*Store, error) {
 	o.sizes = cmp.Or(o.sizes, usualSizes())
 	if o.openFile == nil {
 		o.openFile = os.OpenFile
+	}
+	if o.spools == nil {
+		o.spools = func(f *os.File) spoolFile { return f }
+	}
+	if o.syncDir == nil {
+		o.syncDir = syncDir
 	}
 	s := &Store{
 		o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), given: map[auth.OperationID]collections.Added{},
@@ -215,7 +224,7 @@ func (s *Store) load(db *bbolt.DB) error {
 
 // start opens the spool and takes what was left in it into the journal.
 func (s *Store) start() error {
-	spool, from, gaps, err := openSpool(s.o.Spool, s.mark)
+	spool, from, gaps, err := openSpool(&s.o, s.log, s.mark)
 	if err != nil {
 		return err
 	}
@@ -314,39 +323,79 @@ func (s *Store) Rows(ctx context.Context) iter.Seq2[auth.Record, error] {
 }
 
 // Backup writes a copy of the database. It holds one read transaction while w takes it, during which
-// no page that was freed is used again.
+// no page that was freed is used again. When the store has to mend itself meanwhile, which cannot wait
+// for w, the backup ends with ErrUnavailable.
 func (s *Store) Backup(ctx context.Context, w io.Writer) error {
-	if err := s.do(&request{ctx: ctx, plan: func(*batch) error { return nil }}); err != nil { // drains what was served
+	drain := &request{ctx: ctx, plan: func(*batch) error { return nil }}
+	ctx, done := s.copies.begin(ctx)
+	defer done()
+	if err := s.do(drain); err != nil { // what was served
 		return fmt.Errorf("backing up: %w", err)
 	}
-	s.copying.RLock()
-	defer s.copying.RUnlock()
-	s.gate.RLock()
-	if s.db == nil {
-		s.gate.RUnlock()
-		return errClosed()
-	}
-	tx, err := s.db.Begin(false)
-	s.gate.RUnlock()
+	r, pipe := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { pipe.CloseWithError(context.Cause(ctx)) })
+	defer stop()
+	var copying sync.WaitGroup
+	copying.Go(func() { pipe.CloseWithError(s.copyTo(ctx, pipe)) })
+	_, err := io.Copy(w, r)
+	r.CloseWithError(err)
+	copying.Wait()
 	if err != nil {
-		return fmt.Errorf("backing up: %w", err)
-	}
-	defer tx.Rollback()
-	if _, err := tx.WriteTo(untilDone{ctx, w}); err != nil {
 		return fmt.Errorf("backing up: %w", err)
 	}
 	return nil
 }
 
-// untilDone is a writer that ends with its context.
-type untilDone struct {
-	ctx context.Context
-	w   io.Writer
+// copyTo writes the database to w, whose writes end with ctx.
+func (s *Store) copyTo(ctx context.Context, w io.Writer) error {
+	s.copying.RLock()
+	defer s.copying.RUnlock()
+	s.gate.RLock()
+	if ctx.Err() != nil || s.db == nil {
+		s.gate.RUnlock()
+		return cmp.Or(context.Cause(ctx), errClosed())
+	}
+	tx, err := s.db.Begin(false)
+	s.gate.RUnlock()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	_, err = tx.WriteTo(w)
+	return err
 }
 
-func (u untilDone) Write(b []byte) (int, error) {
-	if err := u.ctx.Err(); err != nil {
-		return 0, err
+// copies are the backups that run.
+type copies struct {
+	mu   sync.Mutex
+	ends map[int]context.CancelCauseFunc
+	next int
+}
+
+// begin gives the context of a new one. done must be called at its end.
+func (c *copies) begin(ctx context.Context) (_ context.Context, done func()) {
+	ctx, end := context.WithCancelCause(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ends == nil {
+		c.ends = map[int]context.CancelCauseFunc{}
 	}
-	return u.w.Write(b)
+	n := c.next
+	c.next++
+	c.ends[n] = end
+	return ctx, func() {
+		end(nil)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.ends, n)
+	}
+}
+
+// end ends all that run.
+func (c *copies) end(why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, end := range c.ends {
+		end(why)
+	}
 }

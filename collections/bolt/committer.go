@@ -244,6 +244,7 @@ const (
 func (s *Store) mend(id int, group []*request, last bool) {
 	s.setMending(true)
 	defer s.setMending(false)
+	s.copies.end(fmt.Errorf("%w: it is mending itself after an error: back up again in a moment", collections.ErrUnavailable))
 	s.copying.Lock() // copies hold a transaction, which the closing waits for
 	defer s.copying.Unlock()
 	pageSize := 0

@@ -26,6 +26,15 @@ func (o Options) WithScans(rows int) Options {
 	return o
 }
 
+// SpoolFile is what the spool asks of its file.
+type SpoolFile = spoolFile
+
+// WithSpool gives options whose spool writes to what wrap gives, and syncs its directory with syncDir.
+func (o Options) WithSpool(wrap func(*os.File) SpoolFile, syncDir func(string) error) Options {
+	o.spools, o.syncDir = wrap, syncDir
+	return o
+}
+
 // Undo takes the last transaction of a closed file back, as after a failed sync.
 func (o Options) Undo(id, pageSize int) error {
 	if o.openFile == nil {

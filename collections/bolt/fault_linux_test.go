@@ -101,6 +101,46 @@ func TestFailingDisk(t *testing.T) {
 	}
 }
 
+// stalled is a writer that takes nothing until it is let go.
+type stalled struct{ writing, let chan struct{} }
+
+func (w *stalled) Write(b []byte) (int, error) {
+	select {
+	case w.writing <- struct{}{}:
+	default:
+	}
+	<-w.let
+	return len(b), nil
+}
+
+// TestMendingBesideBackup: the store mends itself although nobody takes the bytes of a backup, which
+// ends with an error that says so.
+func TestMendingBesideBackup(t *testing.T) {
+	t.Parallel()
+	var d disk
+	s := open(t, options(t, time.Now).WithFile(d.open))
+	roomy(t, s)
+	w := &stalled{make(chan struct{}, 1), make(chan struct{})}
+	backup := make(chan error, 1)
+	go func() { backup <- s.Backup(t.Context(), w) }()
+	<-w.writing
+	d.turn(t, null)
+	if _, err := s.Publish(t.Context(), publication(100, north, items(10_000, 3, 1, vn))); !errors.Is(err, collections.ErrUnavailable) {
+		t.Fatalf("publishing: %v, want unavailable", err)
+	}
+	eventually(t, func() error {
+		_, err := s.Publish(t.Context(), publication(200, north, items(10_000, 3, 1, vn)))
+		return err
+	})
+	close(w.let)
+	if err := <-backup; !errors.Is(err, collections.ErrUnavailable) {
+		t.Errorf("the backup: %v, want unavailable", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // roomy leaves the store with objects and with free pages, so that the next transaction does not grow
 // the file.
 func roomy(t *testing.T, s *bolt.Store) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -51,34 +52,53 @@ func readSpoolMark(b []byte) spoolMark {
 	return spoolMark{binary.LittleEndian.Uint64(b), numberOf(b[8:])}
 }
 
+// spoolFile is what is asked of the file.
+type spoolFile interface {
+	io.ReaderAt
+	io.WriteCloser
+	Stat() (os.FileInfo, error)
+	Sync() error
+	Truncate(int64) error
+}
+
 // spool is the open file. Safe for concurrent use.
 type spool struct {
-	path string
-	wake chan struct{}
-	stop chan struct{}
-	done sync.WaitGroup
+	path    string
+	log     *slog.Logger
+	wrap    func(*os.File) spoolFile
+	syncDir func(string) error
+	wake    chan struct{}
+	stop    chan struct{}
+	done    sync.WaitGroup
 
 	mu         sync.Mutex
-	file       *os.File
+	file       spoolFile
 	generation uint64
 	size       int64
+	torn       int64 // bytes after size, of a line that could be neither written whole nor taken back
 	closed     bool
 }
 
 // openSpool opens or makes the file and gives the place from which it is to be drained. gaps says
 // what was wrong with it.
-func openSpool(path string, mark spoolMark) (s *spool, from spoolMark, gaps []string, err error) {
-	s = &spool{path: path, wake: make(chan struct{}, 1), stop: make(chan struct{})}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+func openSpool(o *Options, log *slog.Logger, mark spoolMark) (s *spool, from spoolMark, gaps []string, err error) {
+	s = &spool{
+		path: o.Spool, log: log, wrap: o.spools, syncDir: o.syncDir,
+		wake: make(chan struct{}, 1), stop: make(chan struct{}),
+	}
+	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_APPEND, 0)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		s.generation = mark.generation
 		err = s.replace(nil)
 	case err == nil:
-		s.file = f
+		s.file = s.wrap(f)
 		gaps, err = s.inspect(&mark)
 	}
 	if err != nil {
+		if s.file != nil {
+			err = errors.Join(err, s.file.Close())
+		}
 		return nil, from, nil, fmt.Errorf("opening the journal's spool: %w", err)
 	}
 	if s.generation > mark.generation {
@@ -136,7 +156,8 @@ func (s *spool) lastLine() (int64, error) {
 	return int64(spoolHeader), nil
 }
 
-// replace puts a file of the next generation with this rest in the place of the present one.
+// replace puts a file of the next generation with this rest in the place of the present one. It may
+// have done so although it returns an error: when the directory could not be synced.
 func (s *spool) replace(rest []byte) error {
 	next := s.path + ".new"
 	f, err := os.OpenFile(next, os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
@@ -151,17 +172,14 @@ func (s *spool) replace(rest []byte) error {
 	if err == nil {
 		err = os.Rename(next, s.path)
 	}
-	if err == nil {
-		err = syncDir(filepath.Dir(s.path))
-	}
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
 	if s.file != nil {
 		s.file.Close() // all of it is in the new one
 	}
-	s.file, s.generation, s.size = f, s.generation+1, int64(spoolHeader+len(rest))
-	return nil
+	s.file, s.generation, s.size, s.torn = s.wrap(f), s.generation+1, int64(spoolHeader+len(rest)), 0
+	return s.syncDir(filepath.Dir(s.path))
 }
 
 func syncDir(dir string) error {
@@ -183,13 +201,19 @@ func (s *spool) append(raw []byte) error {
 	if s.closed {
 		return os.ErrClosed
 	}
+	if s.torn > 0 {
+		if s.mend() != nil {
+			b = append([]byte("\n"), b...) // ends the torn line, which counts as damaged
+		}
+	}
 	if n, err := s.file.Write(b); err != nil {
-		if n > 0 {
-			err = errors.Join(err, s.file.Truncate(s.size))
+		if s.torn += int64(n); s.torn > 0 {
+			err = errors.Join(err, s.mend())
 		}
 		return err
 	}
-	s.size += int64(len(b))
+	s.size += s.torn + int64(len(b))
+	s.torn = 0
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -197,9 +221,18 @@ func (s *spool) append(raw []byte) error {
 	return nil
 }
 
+// mend takes a torn line back.
+func (s *spool) mend() error {
+	err := s.file.Truncate(s.size)
+	if err == nil {
+		s.torn = 0
+	}
+	return err
+}
+
 // syncs makes lines durable within 50 ms of their writing.
 func (s *spool) syncs() {
-	for {
+	for failing := false; ; {
 		select {
 		case <-s.stop:
 			return
@@ -213,7 +246,14 @@ func (s *spool) syncs() {
 		s.mu.Lock()
 		f := s.file
 		s.mu.Unlock()
-		f.Sync() // what fails here, or has been replaced meanwhile, is synced by the drain or by nobody
+		err := f.Sync()
+		if errors.Is(err, os.ErrClosed) { // replaced meanwhile, by one that is synced
+			continue
+		}
+		if err != nil && !failing {
+			s.log.Error("journal spool not synced: a power cut may lose reads until it is", "error", err)
+		}
+		failing = err != nil
 	}
 }
 
@@ -277,10 +317,14 @@ func (s *spool) drained(m spoolMark) (spoolMark, error) {
 	if _, err := s.file.ReadAt(rest, m.offset); err != nil && len(rest) > 0 {
 		return m, err
 	}
-	if err := s.replace(rest); err != nil {
-		return m, fmt.Errorf("replacing the journal's spool: %w", err)
+	err := s.replace(rest)
+	if err != nil {
+		err = fmt.Errorf("replacing the journal's spool: %w", err)
 	}
-	return spoolMark{s.generation, int64(spoolHeader)}, nil
+	if s.generation != m.generation {
+		m = spoolMark{s.generation, int64(spoolHeader)}
+	}
+	return m, err
 }
 
 func (s *spool) close() error {

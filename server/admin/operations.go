@@ -26,7 +26,8 @@ func (a *API) createOperation(r request) (any, error) {
 		return nil, err
 	}
 	err := a.o.Registry.Apply(r.Context(), r.actor, collections.CreateOperation{
-		ID: in.ID, Title: in.Title, Description: in.Description, Countries: in.Countries, Training: in.Training,
+		ID: in.ID, Title: in.Title, Description: in.Description, Countries: in.Countries,
+		Strict: in.Strict, Training: in.Training,
 	})
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ type (
 		Title       string           `json:"title"`
 		Description string           `json:"description,omitempty"`
 		Countries   []string         `json:"countries"`          // ISO 3166-1 alpha-2, any case
+		Strict      bool             `json:"strict,omitempty"`   // only what holds against the whole of STIX 2.1's schemas
 		Training    bool             `json:"training,omitempty"` // with a training collection
 	}
 	// NewPartner is the body of POST /partners. With Operation and Countries the partner gets its
