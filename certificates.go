@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,7 @@ func (g *gateway) certificates() ([]tls.Certificate, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the certificate to serve: %w", err)
 		}
+		g.doubt(c)
 		return []tls.Certificate{c}, nil
 	}
 	list, err := certs.LoadServer(g.path(tlsName))
@@ -41,6 +43,22 @@ func (g *gateway) certificates() ([]tls.Certificate, error) {
 		return nil, err
 	}
 	return list, certs.WriteServer(g.path(tlsName), list)
+}
+
+// doubt warns of what partners will stumble over in a certificate of another authority.
+func (g *gateway) doubt(c tls.Certificate) {
+	host := g.url.Hostname()
+	if err := c.Leaf.VerifyHostname(host); err != nil {
+		g.log.Warn("the certificate is not for the public URL's host: partners will refuse it",
+			"file", g.config.TLSCert, "host", host, "error", err)
+	}
+	if len(c.Certificate) == 1 && !bytes.Equal(c.Leaf.RawIssuer, c.Leaf.RawSubject) {
+		g.log.Warn("the chain does not carry the certificate's issuer, and partners may not know it: append it",
+			"file", g.config.TLSCert, "issuer", c.Leaf.Issuer.String())
+	}
+	if err := privateFile(g.config.TLSKey); err != nil {
+		g.log.Warn("the key of the certificate is not private", "error", err)
+	}
 }
 
 // current reports whether certificates of our own hold for a while and name all hosts.

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -44,8 +45,8 @@ func CSR(k crypto.Signer) ([]byte, error) {
 
 // PinnedConfig trusts exactly the root whose SHA-256 is fingerprint (hexadecimal, "sha256:" before
 // it allowed) and no other authority of the system: the served chain must carry that root, and the
-// server's certificate must verify up to it for serverName, a name or an address. Anything else
-// fails the handshake with ErrPin.
+// server's certificate must verify up to it for serverName, a name or an address. A certificate for
+// other names fails the handshake with an x509.HostnameError, anything else with ErrPin.
 func PinnedConfig(serverName, fingerprint string) *tls.Config {
 	host, nameErr := cleanHost(serverName)
 	if nameErr != nil {
@@ -74,7 +75,11 @@ func PinnedConfig(serverName, fingerprint string) *tls.Config {
 			for _, c := range cs.PeerCertificates[1:] {
 				o.Intermediates.AddCert(c)
 			}
-			if _, err := cs.PeerCertificates[0].Verify(o); err != nil {
+			_, err = cs.PeerCertificates[0].Verify(o)
+			if _, ok := errors.AsType[x509.HostnameError](err); ok {
+				return err
+			}
+			if err != nil {
 				return fmt.Errorf("%w: %w", ErrPin, err)
 			}
 			return nil
