@@ -22,9 +22,10 @@ import (
 
 // A backup is a tar of regular files, mode 0600, in this order:
 //
-//	config.json  keys/…  ca/…  tls/…
+//	config.json  ca/…  tls/…
 //	store.db.00000 …      the store in parts of 16 MiB: cat store.db.* gives it back
 //	journal.spool
+//	keys/…                after the store, which may hold secrets under a key that is made meanwhile
 //	SHA256SUMS            of all before it, as sha256sum writes them; a tar without it is cut off
 const (
 	sumsName  = "SHA256SUMS"
@@ -52,7 +53,7 @@ func (g *gateway) archive(ctx context.Context, w io.Writer) error {
 	}
 	defer root.Close()
 	a := &archiver{tar: tar.NewWriter(w), g: g}
-	if err := a.files(root); err != nil {
+	if err := errors.Join(a.file(root, configName), a.files(root, caName, tlsName)); err != nil {
 		return fmt.Errorf("backing up: %w", err)
 	}
 	parts := &partWriter{a: a}
@@ -64,17 +65,17 @@ func (g *gateway) archive(ctx context.Context, w io.Writer) error {
 	if err := a.file(root, spoolName); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("backing up: %w", err)
 	}
+	if err := a.files(root, keysName); err != nil {
+		return fmt.Errorf("backing up: %w", err)
+	}
 	if err := a.entry(sumsName, bytes.Clone(a.sums.Bytes())); err != nil {
 		return err
 	}
 	return a.tar.Close()
 }
 
-func (a *archiver) files(root *os.Root) error {
-	if err := a.file(root, configName); err != nil {
-		return err
-	}
-	for _, dir := range []string{keysName, caName, tlsName} {
+func (a *archiver) files(root *os.Root, dirs ...string) error {
+	for _, dir := range dirs {
 		err := fs.WalkDir(root.FS(), dir, func(name string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() || !archived().MatchString(name) {
 				return err
