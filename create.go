@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -122,6 +123,14 @@ func (o initOptions) config() (config, error) {
 	if err != nil {
 		return c, fmt.Errorf("--listen %q: want HOST:PORT, like :8443 or 127.0.0.1:8443", c.Listen)
 	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return c, fmt.Errorf("--listen %q: want a port of 1 to 65535, or 0 for a free one", c.Listen)
+	}
+	for _, h := range o.Hosts {
+		if _, err := publicURL("https://" + net.JoinHostPort(h, port)); err != nil {
+			return c, fmt.Errorf("--host %q: want a name or an address", h)
+		}
+	}
 	if port == "0" {
 		l, err := net.Listen("tcp", c.Listen)
 		if err != nil {
@@ -137,13 +146,13 @@ func (o initOptions) config() (config, error) {
 }
 
 // listen gives the address to listen on: the public URL's port, and only this machine when the gateway
-// is known as localhost.
+// is known as localhost or by a loopback address.
 func (o initOptions) listen(host string) string {
 	port := "8443"
 	if u, err := publicURL(o.URL); err == nil {
 		port = cmp.Or(u.Port(), port)
 	}
-	if host == "localhost" {
+	if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.IsLoopback() {
 		return net.JoinHostPort(host, port)
 	}
 	return ":" + port
