@@ -59,6 +59,9 @@ func runDemo(ctx context.Context, w *world, o demoOptions) (err error) {
 		defer os.RemoveAll(dir)
 		o.dir = dir
 	}
+	if list, err := os.ReadDir(o.dir); err == nil && len(list) > 0 {
+		return fmt.Errorf("%s is not empty: name another directory with --dir", o.dir)
+	}
 	listen, err := demoAddress(o.listen)
 	if err != nil {
 		return err

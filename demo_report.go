@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -98,4 +99,7 @@ func (d *demo) invite(g *gateway) {
 	}
 	d.say("\nand as the operator, in %s:\n\n    liaison --data %[1]s journal list --limit 20\n    liaison --data %[1]s partner list\n\n",
 		filepath.Join(d.dir, "gateway"))
+	if _, err := exec.LookPath("liaison"); err != nil {
+		d.say("(there is no liaison in the PATH: \"go build\" makes ./liaison here)\n\n")
+	}
 }

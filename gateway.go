@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
@@ -63,6 +64,11 @@ func openGateway(ctx context.Context, dir string, o gatewayOptions) (*gateway, e
 	}
 	if err := c.check(); err != nil {
 		return nil, err
+	}
+	for _, name := range []string{storeName, keysName, caName} {
+		if !exists(filepath.Join(dir, name)) {
+			return nil, fmt.Errorf("%s is missing: bring it back, or make the gateway anew of a backup with \"liaison restore FILE --data NEWDIR\"", filepath.Join(dir, name))
+		}
 	}
 	if o.Now == nil {
 		o.Now = time.Now

@@ -168,6 +168,9 @@ func partnerShow(w *world) *cobra.Command {
 				fmt.Fprintf(w.stdout, "%s: %s, %s, %s\n  clearance        %s\n  default marking  %s\n  clients          %d\n  open invitations %d\n",
 					p.ID, p.Name, p.Role, p.State, levelText(p.Clearance), levelText(p.DefaultMarking), p.LiveClients, p.Invitations)
 				fmt.Fprint(w.stdout, doorsText(p))
+				if p.State == auth.Removed {
+					return w.print(nil, "removed for good: its id is never used again\nnext: %s\n", w.next("partner list"))
+				}
 				if len(p.Grants) == 0 {
 					return w.print(nil, "no collections\nnext: %s\n", w.next("partner set "+string(p.ID)+" --operation SLUG --countries VN"))
 				}
