@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -68,10 +69,26 @@ func (e *silent) Unwrap() error { return e.error }
 func arguments(rule cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := rule(cmd, args); err != nil {
+			if name := firstArgument(cmd.Use); len(args) == 0 && name != "" {
+				err = fmt.Errorf("%s is missing", name)
+			}
 			return &usageError{fmt.Errorf("%w; see \"%s --help\"", err, cmd.CommandPath())}
 		}
 		return nil
 	}
+}
+
+// firstArgument gives the first argument that a verb's use names, without flags and their values.
+func firstArgument(use string) string {
+	words := strings.Fields(use)
+	for i := 1; i < len(words); i++ {
+		if strings.HasPrefix(words[i], "--") {
+			i++
+			continue
+		}
+		return strings.Trim(words[i], "…")
+	}
+	return ""
 }
 
 func rootCommand(w *world) *cobra.Command {

@@ -352,6 +352,9 @@ func openSources(files []string, stdin io.Reader) (sources []client.Source, done
 	done = func() {}
 	for _, name := range files {
 		if name != "-" {
+			if fi, err := os.Stat(name); err == nil && fi.IsDir() {
+				return nil, done, &usageError{fmt.Errorf("%s is a directory: name the files in it", name)}
+			}
 			sources = append(sources, client.Source{Name: name, Open: func() (io.ReadCloser, error) { return os.Open(name) }})
 			continue
 		}

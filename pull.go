@@ -42,7 +42,7 @@ An object that lies in several collections comes once from each.`,
 	f.StringVar(&p.since, "since", "", "the first time, pull only what was added after this time")
 	f.StringVar(&p.out, "out", "-", "the file to write, - for standard output")
 	f.StringVar(&p.state, "state", "", "the state file (default: FILE.state, or one in DIR for standard output)")
-	f.BoolVar(&p.follow, "follow", false, "go on pulling until stopped")
+	f.BoolVar(&p.follow, "follow", false, "go on pulling until stopped, or until the partner is suspended or removed")
 	f.DurationVar(&p.every, "every", 10*time.Second, "how often to look, with --follow")
 	f.StringVar(&p.apiRoot, "api-root", "", "the api root, by URL or by the last step of its path (default: partner.json's)")
 	return cmd
