@@ -47,6 +47,8 @@ type config struct {
 	MaxObjectLength  int      `json:"max_object_length"`     // bytes of one object
 	MaxObjects       int      `json:"max_objects"`           // of a publication
 	MaxInFlight      int      `json:"max_in_flight"`         // requests of one client at the same time
+	RatePerMinute    int      `json:"rate_per_minute"`       // requests of one client that begin something; 0 is off
+	RateBurst        int      `json:"rate_burst"`            // of them at once; 0 is RatePerMinute
 	RequireAgreement bool     `json:"require_agreement"`     // partners without one reach training collections alone
 	ClientSecretPost bool     `json:"client_secret_post"`    // the token endpoint takes the secret in the form too
 }
@@ -57,6 +59,7 @@ const (
 	defaultObjects = 100_000
 	maxObjectBytes = 1 << 30 // what the scanner keeps at most
 	maxConfig      = 1 << 20 // bytes of config.json
+	maxRate        = 1_000_000
 )
 
 func defaultConfig() config {
@@ -146,6 +149,12 @@ func (c config) check() error {
 		return fmt.Errorf("max_objects: want at least 1, have %d", c.MaxObjects)
 	case c.MaxInFlight < 1:
 		return fmt.Errorf("max_in_flight: want at least 1, have %d", c.MaxInFlight)
+	case c.RatePerMinute < 0 || c.RatePerMinute > maxRate:
+		return fmt.Errorf("rate_per_minute: want 0 (off) to %d, have %d", maxRate, c.RatePerMinute)
+	case c.RateBurst < 0 || c.RateBurst > maxRate:
+		return fmt.Errorf("rate_burst: want 0 (rate_per_minute) to %d, have %d", maxRate, c.RateBurst)
+	case c.RateBurst > 0 && c.RatePerMinute == 0:
+		return errors.New("rate_burst: set rate_per_minute too, which is off")
 	case c.Title == "":
 		return errors.New("title: want a text")
 	}

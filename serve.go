@@ -201,6 +201,8 @@ func (g *gateway) front() (*server.Server, error) {
 		Admin:       g.admin,
 
 		MaxContentInFlight: g.config.MaxContentFlight,
+		RatePerMinute:      g.config.RatePerMinute,
+		RateBurst:          g.config.RateBurst,
 	})
 }
 

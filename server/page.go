@@ -30,6 +30,9 @@ func (s *Server) ask(k *call, e taxii.Endpoint, at collections.Place, id stix.ID
 	if stray {
 		s.strayed.count(tallyKey{address: string(at.Collection), client: k.p.Client, code: "another collection's cursor"}, s.now())
 	}
+	if err := s.rates.read(k.p.Client, at, r, s.now()); err != nil {
+		return question{}, err
+	}
 	here.Filters = taxii.FiltersOf(r)
 	return question{Request: r, here: here}, nil
 }
@@ -44,8 +47,10 @@ func (s *Server) ask(k *call, e taxii.Endpoint, at collections.Place, id stix.ID
 func (q question) page(k *call, first, last, after collections.Added, n int, more bool) (next string) {
 	h := k.Response().Header()
 	at := max(after, last)
+	told := at
 	switch {
 	case n > 0:
+		told = last
 		h.Set(taxii.HeaderFirst, first.String())
 		h.Set(taxii.HeaderLast, last.String())
 	case q.Positioned || more:
@@ -54,6 +59,7 @@ func (q question) page(k *call, first, last, after collections.Added, n int, mor
 	if !more {
 		return ""
 	}
+	k.s.rates.gave(k.p.Client, q.here.Place, told, k.s.now())
 	c := q.here
 	c.After = at
 	return k.s.cursors.Seal(c)

@@ -63,6 +63,9 @@ type Options struct {
 	MaxContent  int64          // max_content_length of every api root in bytes; 0: the Desk's, else DefaultMaxContent
 	MaxInFlight int            // 0: DefaultMaxInFlight
 
+	RatePerMinute int // requests of one client that begin something; 0: as many as they like
+	RateBurst     int // of them at once; 0: RatePerMinute
+
 	// Bytes of all publications that are under way, decoded; 0: DefaultMaxContentInFlight. Less than
 	// twice MaxContent counts as that.
 	MaxContentInFlight int64
@@ -80,6 +83,7 @@ type Server struct {
 	refused  *tally // logins that did not hold
 	strayed  *tally // cursors that were carried into another collection
 	flights  flights
+	rates    rates
 	revoking flights // revocations of tokens alone
 	contents *contents
 	tarpit   chan struct{}
@@ -104,6 +108,7 @@ func New(o Options) (*Server, error) {
 		strayed:  newTally(o.Now()),
 		revoking: flights{most: maxRevoking, now: map[auth.ClientID]int{}},
 		flights:  flights{most: o.MaxInFlight, now: map[auth.ClientID]int{}},
+		rates:    rates{perMinute: o.RatePerMinute, burst: o.RateBurst},
 		tarpit:   make(chan struct{}, maxDelayed),
 		pools:    newPools(),
 		wall:     time.Now,
@@ -137,6 +142,10 @@ func (o *Options) complete() error {
 	}
 	if o.MaxInFlight <= 0 {
 		o.MaxInFlight = DefaultMaxInFlight
+	}
+	o.RatePerMinute = max(o.RatePerMinute, 0)
+	if o.RateBurst <= 0 {
+		o.RateBurst = o.RatePerMinute
 	}
 	if o.Grace <= 0 {
 		o.Grace = DefaultGrace

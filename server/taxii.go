@@ -161,6 +161,9 @@ func (s *Server) deleteObject(k *call) error {
 	if err != nil {
 		return err
 	}
+	if err := s.rates.charge(k.p.Client, s.now()); err != nil {
+		return err
+	}
 	_, err = s.o.Desk.Delete(k.r.Context(), k.p, at, id, q.Query.Versions, q.Query.Specs)
 	if err != nil {
 		return s.health.note(err, s.now())
@@ -176,6 +179,9 @@ func (s *Server) postObjects(k *call) error {
 	}
 	at, err := k.collection()
 	if err != nil {
+		return err
+	}
+	if err := s.rates.charge(k.p.Client, s.now()); err != nil {
 		return err
 	}
 	body, err := s.body(k)
