@@ -171,6 +171,11 @@ func TestLimits(t *testing.T) {
 			}
 		}
 	}
+	for n, want := range map[int]error{99_999: nil, 100_000: nil, 100_001: stix.ErrTooMany} { // by default
+		if _, _, s := split(`{"objects":[{}`+strings.Repeat(",{}", n-1)+`]}`, stix.Limits{}); !errors.Is(s.Err(), want) {
+			t.Errorf("%d objects: %v, want %v", n, s.Err(), want)
+		}
+	}
 	for n, want := range map[int]error{2: nil, 3: nil, 4: stix.ErrTooMany} {
 		_, _, s := split(`{"objects":[{}`+strings.Repeat(",{}", n-1)+`]}`, stix.Limits{Objects: 3})
 		if !errors.Is(s.Err(), want) {
