@@ -21,7 +21,7 @@ func rated(t *testing.T, perMinute, burst int) *gateway {
 	return open(t, func(o *server.Options) {
 		o.RatePerMinute, o.RateBurst = perMinute, burst
 		now := o.Now
-		o.Now = func() time.Time { return begin.Add(now().Sub(time.Now()).Round(time.Second)) }
+		o.Now = func() time.Time { return begin.Add(time.Until(now()).Round(time.Second)) }
 	})
 }
 
