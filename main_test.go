@@ -56,7 +56,10 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			p := &processes{all: map[string]*process{}}
 			e.Values[processKey{}] = p
-			e.Defer(p.kill)
+			e.Defer(func() {
+				p.kill()
+				noSecrets(t, e.WorkDir)
+			})
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
