@@ -63,7 +63,7 @@ func problemOf(err error) *taxii.Error {
 		{errGzip, taxii.NewError(http.StatusBadRequest, "invalid_gzip", "Body is not gzip",
 			"Content-Encoding says gzip: the body must be whole gzip members and nothing else")},
 		{collections.ErrFull, taxii.NewError(http.StatusServiceUnavailable, "full", "No space left",
-			"nothing was stored; the operator has to make room; reading goes on")},
+			"the disk of the gateway is full and nothing was stored; the operator has to make room")},
 		{collections.ErrUnavailable, taxii.NewError(http.StatusServiceUnavailable, "unavailable", "Not available now",
 			"nothing was stored; send it again later")},
 		{context.DeadlineExceeded, taxii.NewError(http.StatusServiceUnavailable, "busy", "Not available now",
