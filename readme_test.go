@@ -41,6 +41,8 @@ func TestReadme(t *testing.T) {
 		"serving https://localhost:" + port,
 		"login-bank7.example",
 		`"more":false`,
+		"vn-police_1  read.discovery",
+		"vn-police_1  read.root",
 		"vn-police_1  read.objects",
 		"verified",
 	} {

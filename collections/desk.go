@@ -17,7 +17,7 @@ import (
 
 // Desk is where principals publish and read. Every method takes the principal first; what the
 // principal may not see is ErrNotFound, what it may see but not do ErrDenied. Every page, list and status
-// is recorded before it is returned; that an operation or a collection is there is no page. Safe for concurrent use.
+// is recorded before it is returned; who answers with what Operations, Operation and Find give calls Seen. Safe for concurrent use.
 type Desk struct {
 	Registry *Registry
 	Store    Store
@@ -345,6 +345,23 @@ func filterText(q Query) string {
 		return "sha256:" + hex.EncodeToString(sum[:])
 	}
 	return string(b)
+}
+
+// The reads that give no page: the list of api roots, one of them, one collection.
+const (
+	ReadDiscovery  = "read.discovery"
+	ReadRoot       = "read.root"
+	ReadCollection = "read.collection"
+)
+
+// Seen records a read of one of these kinds before it is answered; at is what was shown, as far as the
+// kind has it.
+func (d *Desk) Seen(ctx context.Context, p auth.Principal, kind string, at Place) error {
+	return d.served(ctx, p, kind, struct {
+		Operation  auth.OperationID  `json:"operation,omitempty"`
+		Collection auth.CollectionID `json:"collection,omitempty"`
+		Address    string            `json:"address,omitempty"`
+	}{at.Operation, at.Collection, p.Address})
 }
 
 func (d *Desk) served(ctx context.Context, p auth.Principal, kind string, what any) error {

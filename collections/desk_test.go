@@ -540,6 +540,7 @@ func TestEveryReadHasItsLine(t *testing.T) {
 		second(h.desk.Collections(ctx, vendor, "secure")), second(h.desk.Objects(ctx, vendor, at, q)),
 		second(h.desk.Manifest(ctx, vendor, at, q)), second(h.desk.Object(ctx, vendor, at, id, q)),
 		second(h.desk.Versions(ctx, vendor, at, id, q)), second(h.desk.Status(ctx, vendor, "secure", status.ID)),
+		h.desk.Seen(ctx, vendor, collections.ReadCollection, at),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -557,7 +558,7 @@ func TestEveryReadHasItsLine(t *testing.T) {
 	}
 	want := []string{
 		"operation.create", "partner.create", "grant.set", "partner.invite", "client.join", "publish",
-		"read.collections", "read.objects", "read.manifest", "read.object", "read.versions", "read.status",
+		"read.collections", "read.objects", "read.manifest", "read.object", "read.versions", "read.status", "read.collection",
 	}
 	if !slices.Equal(kinds, want) {
 		t.Errorf("journal %v\nwant %v", kinds, want)

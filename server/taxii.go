@@ -16,6 +16,9 @@ func (s *Server) getDiscovery(k *call) error {
 	if err != nil {
 		return err
 	}
+	if err := s.o.Desk.Seen(k.r.Context(), k.p, collections.ReadDiscovery, collections.Place{}); err != nil {
+		return err
+	}
 	d := taxii.Discovery{Title: s.o.Title, Description: s.o.Description, Contact: s.o.Contact}
 	for _, op := range list {
 		d.APIRoots = append(d.APIRoots, s.apiRoot(op.ID))
@@ -32,6 +35,9 @@ func (s *Server) apiRoot(op auth.OperationID) string { return s.link("/" + strin
 func (s *Server) getRoot(k *call) error {
 	op, err := s.operation(k)
 	if err != nil {
+		return err
+	}
+	if err := s.o.Desk.Seen(k.r.Context(), k.p, collections.ReadRoot, collections.Place{Operation: op.ID}); err != nil {
 		return err
 	}
 	return k.reply(http.StatusOK, taxii.NewAPIRoot(op, s.o.MaxContent))
@@ -75,7 +81,11 @@ func (s *Server) getCollections(k *call) error {
 
 // getCollection is TAXII 2.1 section 5.2.
 func (s *Server) getCollection(k *call) error {
-	if _, err := k.collection(); err != nil {
+	at, err := k.collection()
+	if err != nil {
+		return err
+	}
+	if err := s.o.Desk.Seen(k.r.Context(), k.p, collections.ReadCollection, at); err != nil {
 		return err
 	}
 	return k.reply(http.StatusOK, taxii.NewCollection(k.listing))
