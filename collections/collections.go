@@ -116,6 +116,9 @@ type Versions struct {
 	At          []stix.Instant // exact
 }
 
+// Exact reports whether exact versions alone are asked for.
+func (v *Versions) Exact() bool { return len(v.At) > 0 && !v.All && !v.First && !v.Last }
+
 // Query selects object versions of one collection, ascending by date_added. TAXII 2.1 section 3.4.
 type Query struct {
 	After    Added     // strictly after; 0 from the start

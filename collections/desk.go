@@ -148,7 +148,10 @@ type Reading struct {
 	After Added // what the query's After became: 0 while a resync makes the client start again
 }
 
-const readObjects = "read.objects" // the kind of its journal lines
+const ( // kinds of its journal lines
+	readObjects = "read.objects"
+	readObject  = "read.object"
+)
 
 // Objects gives a page of objects. TAXII 2.1 section 5.4.
 func (d *Desk) Objects(ctx context.Context, p auth.Principal, at Place, q Query) (Reading, error) {
@@ -156,13 +159,13 @@ func (d *Desk) Objects(ctx context.Context, p auth.Principal, at Place, q Query)
 }
 
 // Object gives a page of the versions of one object; ErrNotFound when the principal sees none of
-// them. TAXII 2.1 section 5.6.
+// them, and when exact versions are asked for that were all deleted. TAXII 2.1 sections 5.6 and 5.7.
 func (d *Desk) Object(ctx context.Context, p auth.Principal, at Place, id stix.ID, q Query) (Reading, error) {
 	if err := d.known(ctx, p, at, id); err != nil {
 		return Reading{}, err
 	}
 	q.IDs = []stix.ID{id}
-	return d.read(ctx, p, "read.object", at, q)
+	return d.read(ctx, p, readObject, at, q)
 }
 
 func (d *Desk) read(ctx context.Context, p auth.Principal, kind string, at Place, q Query) (Reading, error) {
@@ -174,6 +177,10 @@ func (d *Desk) read(ctx context.Context, p auth.Principal, kind string, at Place
 	page, err := d.Store.Objects(ctx, auth.ViewOf(p), at, q)
 	if err != nil {
 		return Reading{}, err
+	}
+	// "any subsequent attempts to fetch that object/version […] MUST return an HTTP 404"
+	if page.Gone && kind == readObject {
+		return Reading{}, fmt.Errorf("%w: these versions of %s were deleted", ErrNotFound, q.IDs[0])
 	}
 	span := span{page.Count, page.First, page.Last, page.More}
 	if err := d.recordRead(ctx, p, kind, at, q, span); err != nil {

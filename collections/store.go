@@ -138,6 +138,10 @@ type Page struct {
 	// More is whether the reader sees more that matches after Last, or may see: a page that ended at
 	// MaxScan. If that one has no object, Last is the position to go on after.
 	More bool
+	// Gone is whether the query is for exact versions of one id and each of them was deleted: of the
+	// copy that the reader is shown, or of the one that it would be shown had nothing been deleted. A
+	// version that is there, that never was or that the reader would not see is not Gone.
+	Gone bool
 	// Next appends the next run of objects, joined by commas, to dst; the caller puts a comma between
 	// runs. At the end it returns io.EOF and dst as it was. A version that was deleted since the
 	// planning is left out, so that a run may be empty. Not safe for concurrent use.

@@ -285,18 +285,33 @@ func rowGone(t *testing.T, r *rows) {
 		t.Errorf("manifest %+v", list)
 	}
 	r.get(r.reader, elsewhere+path).want(200)
-	// One version of several: nothing shows it any more, the object stays.
+	// One version of several: it is gone, the object stays.
 	versions := r.fresh()
 	r.put(versions, s.v1, s.v2)
 	r.ask(r.writer, http.MethodDelete, versions+path+"?match[version]=first").want(200)
 	if got := r.objects(versions, "match[version]=2025-01-31T09:30:00Z"); got != nil {
 		t.Errorf("%v", got)
 	}
-	if got := texts(r.get(r.reader, versions+path+"?match[version]=2025-01-31T09:30:00Z").want(200).envelope()); got != nil {
-		t.Errorf("%v", got)
+	for query, want := range map[string]int{
+		"2025-01-31T09:30:00Z": 404, "2025-01-31T09:30:00.000000000Z": 404, "2025-01-31T09:30:00Z&match[spec_version]=2.1": 404,
+		"2025-01-31T09:30:00Z&added_after=2020-01-01T00:00:00Z": 404,
+		"2025-01-31T09:30:00Z&match[spec_version]=2.0":          200, "2025-01-31T09:30:00Z,2025-01-31T09:30:01Z": 200,
+		"2025-01-31T09:30:01Z": 200, "first": 200, "all": 200, "2025-01-31T09:30:00Z,last": 200,
+	} {
+		for _, who := range []account{r.reader, r.writer} {
+			r.get(who, versions+path+"?match[version]="+query).want(want)
+			if a := r.ask(who, http.MethodHead, versions+path+"?match[version]="+query); a.status != want {
+				t.Errorf("HEAD %s: %d, want %d", query, a.status, want)
+			}
+		}
 	}
+	r.get(r.other, versions+path+"?match[version]=2025-01-31T09:30:00Z").want(404) // hidden, as ever
 	if got := r.versions(versions, s.indicator, "").Versions; len(got) != 1 {
 		t.Errorf("versions %v", got)
+	}
+	r.put(versions, s.v1)
+	if diff := cmp.Diff([]string{s.v1}, texts(r.get(r.reader, versions+path+"?match[version]=first").want(200).envelope())); diff != "" {
+		t.Errorf("published again (-want +got):\n%s", diff)
 	}
 }
 

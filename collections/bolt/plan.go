@@ -20,6 +20,7 @@ type plan struct {
 	count, size int
 	first, last collections.Added
 	more        bool
+	gone        bool // see collections.Page
 	arena       []byte
 }
 
@@ -237,8 +238,23 @@ func (p *plan) byID(store string, v auth.View, q collections.Query) error {
 			}
 		}
 	}
+	if len(all) == 0 && p.sized {
+		var err error
+		if p.gone, err = p.shelf.gone(store, v, q); err != nil {
+			return err
+		}
+	}
 	slices.SortFunc(all, byAdded)
 	return p.takeAll(all)
+}
+
+// gone reports whether a query of one id asks for nothing but versions that were deleted.
+func (s *shelf) gone(store string, v auth.View, q collections.Query) (bool, error) {
+	if len(q.IDs) != 1 || !q.Versions.Exact() {
+		return false, nil
+	}
+	list, _, err := s.search(store, q.IDs[0], true)
+	return err == nil && allGone(list, v, q), err
 }
 
 // takeAll takes places that ascend by date_added.
@@ -262,7 +278,7 @@ func (p *plan) takeAll(list []found) error {
 // versions, named spec versions and views that no tracks are kept for. It ends the page when it has
 // looked at enough of them.
 func (p *plan) byFacts(ctx context.Context, store string, v auth.View, q collections.Query) error {
-	w := sieve{v: v, q: q, exact: !q.Versions.All && !q.Versions.First && !q.Versions.Last && len(q.Versions.At) > 0}
+	w := sieve{v: v, q: q, exact: q.Versions.Exact()}
 	var types *union
 	if q.Types != nil {
 		types = p.shelf.types(q.Types)

@@ -42,7 +42,7 @@ func (s *Store) Objects(ctx context.Context, v auth.View, at collections.Place, 
 		picks = picks[1:]
 		return dst, nil
 	}
-	return collections.Page{Count: p.count, First: p.first, Last: p.last, More: p.more, Next: next}, nil
+	return collections.Page{Count: p.count, First: p.first, Last: p.last, More: p.more, Gone: p.gone, Next: next}, nil
 }
 
 func (s *Store) planned(ctx context.Context, tx *bbolt.Tx, v auth.View, at collections.Place, q collections.Query) (*plan, error) {

@@ -118,6 +118,11 @@ type found struct {
 
 // find gives the versions of an object that are in the collection, ascending by date_added.
 func (s *shelf) find(store string, id stix.ID) ([]*version, []found, error) {
+	return s.search(store, id, false)
+}
+
+// search is find; deleted ones too, if wanted.
+func (s *shelf) search(store string, id stix.ID, deleted bool) ([]*version, []found, error) {
 	var list []*version
 	var places []found
 	if s.index == nil || s.number == 0 {
@@ -130,7 +135,7 @@ func (s *shelf) find(store string, id stix.ID) ([]*version, []found, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if !slices.Contains(e.in, s.number) {
+		if !slices.Contains(e.in, s.number) && !(deleted && slices.Contains(e.gone, s.number)) {
 			continue
 		}
 		added := keyAdded(k[8:])
@@ -155,7 +160,7 @@ func (s *shelf) find(store string, id stix.ID) ([]*version, []found, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if o.present {
+		if o.present || deleted {
 			list = append(list, o)
 			places = append(places, found{o, key, pos})
 		}

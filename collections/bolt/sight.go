@@ -108,6 +108,37 @@ func choose(list []*version, v auth.View, specs []string, anySpec bool, which co
 	})
 }
 
+// allGone reports whether each exact version that is asked for of an object was deleted, of the copy
+// that the reader is shown or of the one that it would be shown had nothing been deleted. list holds
+// what was deleted too, ascending by date_added.
+func allGone(list []*version, v auth.View, q collections.Query) bool {
+	seen := slices.DeleteFunc(slices.Clone(list), func(o *version) bool { return !v.Shows(o.object()) })
+	if len(seen) == 0 {
+		return false
+	}
+	copies := []auth.PartnerID{seen[0].Publisher}
+	if i := slices.IndexFunc(seen, func(o *version) bool { return o.present }); i >= 0 {
+		copies = append(copies, seen[i].Publisher)
+	}
+	for _, at := range q.Versions.At {
+		gone := false
+		for _, o := range seen {
+			if o.Version.At.Compare(at) != 0 || !slices.Contains(copies, o.Publisher) ||
+				q.Specs != nil && !slices.Contains(q.Specs, o.Spec) {
+				continue
+			}
+			if o.present {
+				return false
+			}
+			gone = true
+		}
+		if !gone {
+			return false
+		}
+	}
+	return true
+}
+
 func containsInstant(list []stix.Instant, at stix.Instant) bool {
 	return slices.ContainsFunc(list, func(i stix.Instant) bool { return i.Compare(at) == 0 })
 }

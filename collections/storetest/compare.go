@@ -15,10 +15,10 @@ func (e *env) like(m *Model, v auth.View, at collections.Place, q collections.Qu
 	e.Helper()
 	whole := q
 	whole.Limit = collections.MaxLimit
-	selected := func() []*version {
+	selected, gone := func() ([]*version, bool) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		return m.selected(v, at, whole)
+		return m.selected(v, at, whole), m.gone(v, at, q)
 	}()
 	q.Limit = max(q.Limit, len(selected)/24)
 	what := fmt.Sprintf("for view %+v in %s, query %+v", v, at.Collection, q)
@@ -27,7 +27,7 @@ func (e *env) like(m *Model, v auth.View, at collections.Place, q collections.Qu
 		facts = append(facts, o.Fact)
 	}
 	equal(e, what+": facts", facts, e.facts(v, at, q))
-	e.pagesLike(what, selected, v, at, q)
+	e.pagesLike(what, selected, gone, v, at, q)
 	for _, o := range selected[:min(1, len(selected))] {
 		if known, err := e.store.Known(e.ctx, v, at, o.ID); err != nil || !known {
 			e.Errorf("%s: Known of %s gives %v, %v; want true", what, o.ID, known, err)
@@ -36,7 +36,7 @@ func (e *env) like(m *Model, v auth.View, at collections.Place, q collections.Qu
 }
 
 // pagesLike walks the pages of a query and compares each with its part of what is to come.
-func (e *env) pagesLike(what string, want []*version, v auth.View, at collections.Place, q collections.Query) {
+func (e *env) pagesLike(what string, want []*version, gone bool, v auth.View, at collections.Place, q collections.Query) {
 	e.Helper()
 	for {
 		s := e.page(v, at, q)
@@ -54,7 +54,7 @@ func (e *env) pagesLike(what string, want []*version, v auth.View, at collection
 			e.Errorf("%s: after %v a page of %d objects, though all %d that are left fit", what, q.After, s.Count, fits)
 			return
 		}
-		expect := sheet{Count: s.Count, More: s.Count < len(want)}
+		expect := sheet{Count: s.Count, More: s.Count < len(want), Gone: gone}
 		var raws []string
 		for _, o := range want[:s.Count] {
 			raws = append(raws, string(o.raw))

@@ -12,6 +12,8 @@ func deletion() []step {
 		{"only of one's own publication", deletionOwn},
 		{"other collections keep theirs", deletionPlaces},
 		{"a new publication gets a new date_added", deletionAgain},
+		{"a deleted version is gone", deletionGone},
+		{"a copy of a shared id is gone", deletionGoneCopy},
 	}
 }
 
@@ -153,4 +155,105 @@ func deletionAgain(e *env) {
 	e.gives("after what was read", widest(), in(vn), q, list...)
 	q.After = 0
 	e.gives("from the start", widest(), in(vn), q, append([]collections.Item{item(9)}, list...)...)
+}
+
+// isGone checks what a page of exact versions of one object says of them.
+func (e *env) isGone(what string, want bool, v auth.View, at collections.Place, q collections.Query) {
+	e.Helper()
+	if q.Limit == 0 {
+		q.Limit = 10
+	}
+	if s := e.page(v, at, q); s.Gone != want || want && s.Count != 0 {
+		e.Errorf("%s: gone %t with %d objects, want %t", what, s.Gone, s.Count, want)
+	}
+}
+
+// deletionGone: who asks for exactly what was deleted is told so, if it would have seen it.
+func deletionGone(e *env) {
+	type query = collections.Query
+	type which = collections.Versions
+	list := []collections.Item{item(1, modified(1)), item(1, modified(2)), item(1, modified(3), level(stix.Amber)), item(1, modified(4), spec("2.0"))}
+	id := list[0].ID
+	first, _ := e.added(north, append(list, item(2))...)
+	exact := func(versions ...int) query {
+		return query{IDs: []stix.ID{id}, Versions: which{At: instants(versions...)}, Specs: []string{"2.0", "2.1"}}
+	}
+	e.isGone("before the deletion", false, widest(), in(vn), exact(1))
+	for _, n := range []int{1, 3, 4} {
+		if _, err := e.store.Delete(e.ctx, e.deletion(north, in(vn), id, which{At: instants(n)})); err != nil {
+			e.Fatalf("deleting version %d: %v", n, err)
+		}
+	}
+	after := exact(1)
+	after.After = first
+	plain := exact(1)
+	plain.Specs = nil
+	other := exact(4)
+	other.Specs = []string{"2.1"}
+	keyword := exact(1)
+	keyword.Versions.First = true
+	ids := exact(1)
+	ids.IDs = append(ids.IDs, item(2).ID)
+	clear := upTo(hanoi, stix.Clear)
+	for range 2 {
+		for _, c := range []struct {
+			what string
+			want bool
+			v    auth.View
+			at   collections.Place
+			q    query
+		}{
+			{"a deleted version", true, widest(), in(vn), exact(1)},
+			{"for its publisher", true, ownView(north), in(vn), exact(1)},
+			{"for who saw it alone", true, clear, in(vn), exact(1)},
+			{"two of them", true, widest(), in(vn), exact(1, 3)},
+			{"in any spec version", true, widest(), in(vn), plain},
+			{"of a spec version", true, widest(), in(vn), exact(4)},
+			{"after it was added", true, widest(), in(vn), after},
+			{"one that is there", false, widest(), in(vn), exact(2)},
+			{"one that never was", false, widest(), in(vn), exact(9)},
+			{"one of them never was", false, widest(), in(vn), exact(1, 9)},
+			{"one of them is there", false, widest(), in(vn), exact(1, 2)},
+			{"in another spec version", false, widest(), in(vn), other},
+			{"beside a keyword", false, widest(), in(vn), keyword},
+			{"of several objects", false, widest(), in(vn), ids},
+			{"all versions", false, widest(), in(vn), query{IDs: []stix.ID{id}, Versions: allVersions()}},
+			{"without an id", false, widest(), in(vn), query{Versions: which{At: instants(1)}}},
+			{"what was hidden", false, clear, in(vn), exact(3)},
+			{"for a rival", false, ownView(south), in(vn), exact(1)},
+			{"for nobody", false, auth.View{}, in(vn), exact(1)},
+			{"in another collection", false, widest(), in(lk), exact(1)},
+			{"in another operation", false, widest(), collections.Place{Operation: harbor, Collection: vn}, exact(1)},
+		} {
+			e.isGone(c.what, c.want, c.v, c.at, c.q)
+		}
+		e.reopen()
+	}
+	e.added(north, list[0])
+	e.isGone("published again", false, widest(), in(vn), exact(1))
+}
+
+// deletionGoneCopy: of a shared id it counts what became of the copies that the reader was shown.
+func deletionGoneCopy(e *env) {
+	v := func(n int) collections.Item { return item(1, shared, modified(n)) }
+	exact := func(n int) collections.Query {
+		return collections.Query{IDs: []stix.ID{v(1).ID}, Versions: collections.Versions{At: instants(n)}}
+	}
+	remove := func(publisher auth.PartnerID, n int) {
+		e.Helper()
+		_, err := e.store.Delete(e.ctx, e.deletion(publisher, in(vn), v(1).ID, collections.Versions{At: instants(n)}))
+		e.check("deleting", err)
+	}
+	e.added(north, v(1), v(2))
+	e.added(south, v(3), v(4))
+	remove(south, 4)
+	e.isGone("of a copy that nobody was shown", false, widest(), in(vn), exact(4))
+	e.isGone("the same, for its publisher", true, ownView(south), in(vn), exact(4))
+	remove(north, 1)
+	e.isGone("of the copy that is shown", true, widest(), in(vn), exact(1))
+	e.isGone("the same, for another publisher", false, ownView(south), in(vn), exact(1))
+	remove(north, 2)
+	e.isGone("of the copy that was shown", true, widest(), in(vn), exact(2))
+	e.isGone("of the copy that is shown now", true, widest(), in(vn), exact(4))
+	e.isGone("what is left of it", false, widest(), in(vn), exact(3))
 }

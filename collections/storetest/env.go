@@ -160,7 +160,7 @@ func (e *env) remove(publisher auth.PartnerID, at collections.Place, id stix.ID)
 type sheet struct {
 	Count       int
 	First, Last collections.Added
-	More        bool
+	More, Gone  bool
 	Body        string // the objects joined by commas
 }
 
@@ -169,7 +169,7 @@ func (e *env) page(v auth.View, at collections.Place, q collections.Query) sheet
 	e.Helper()
 	p, err := e.store.Objects(e.ctx, v, at, q)
 	e.check("planning a page", err)
-	return sheet{p.Count, p.First, p.Last, p.More, string(e.drain(p))}
+	return sheet{p.Count, p.First, p.Last, p.More, p.Gone, string(e.drain(p))}
 }
 
 // drain reads the bytes of a page.

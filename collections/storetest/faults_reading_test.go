@@ -86,6 +86,36 @@ func readingFaults() []fault {
 			},
 		},
 		{
+			name: "forgets what was deleted", reportedBy: "deletion/a_deleted_version_is_gone",
+			breaks: goes(func(p collections.Page) bool { return false }),
+		},
+		{
+			name: "takes for deleted what is not there", reportedBy: "deletion/a_deleted_version_is_gone",
+			breaks: goes(func(p collections.Page) bool { return p.Count == 0 }),
+		},
+		{
+			name: "tells of hidden versions that they were deleted", reportedBy: "deletion/a_deleted_version_is_gone",
+			breaks: func(b *broken) {
+				b.objects = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error) {
+					p, err := b.Model.Objects(ctx, v, at, q)
+					wide, _ := b.Model.Objects(ctx, all(), at, q)
+					p.Gone = p.Gone || p.Count == 0 && wide.Gone
+					return p, err
+				}
+			},
+		},
+		{
+			name: "tells of deleted copies that nobody was shown", reportedBy: "deletion/a_copy_of_a_shared_id_is_gone",
+			breaks: func(b *broken) {
+				b.objects = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error) {
+					p, err := b.Model.Objects(ctx, v, at, q)
+					own, _ := b.Model.Objects(ctx, auth.View{Partner: "south", Own: true}, at, q)
+					p.Gone = p.Gone || p.Count == 0 && own.Gone
+					return p, err
+				}
+			},
+		},
+		{
 			name: "forgets types beside ids", reportedBy: "selection/filters",
 			breaks: asked(func(_ *auth.View, q *collections.Query) {
 				if q.IDs != nil {
@@ -202,6 +232,17 @@ func among(change func(v *auth.View, q *collections.Query)) func(b *broken) {
 				return !slices.ContainsFunc(wider, func(w collections.Fact) bool { return w.Added == f.Added })
 			})
 			return list, next, err
+		}
+	}
+}
+
+// goes changes what pages say of deletions.
+func goes(gone func(p collections.Page) bool) func(*broken) {
+	return func(b *broken) {
+		b.objects = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error) {
+			p, err := b.Model.Objects(ctx, v, at, q)
+			p.Gone = gone(p)
+			return p, err
 		}
 	}
 }

@@ -86,6 +86,36 @@ func ofVersions(list []*version, which collections.Versions) []*version {
 	return picked
 }
 
+// gone reports whether a query of one id asks for nothing but versions that were deleted.
+func (m *Model) gone(v auth.View, at collections.Place, q collections.Query) bool {
+	if len(q.IDs) != 1 || len(q.Versions.At) == 0 || q.Versions.All || q.Versions.First || q.Versions.Last {
+		return false
+	}
+	var copies []auth.PartnerID // the first one of all times, the first one that is there
+	for _, wanted := range []func(*version) bool{func(*version) bool { return true }, (*version).present} {
+		for _, o := range m.byID[q.IDs[0]] {
+			if o.at == at && v.Shows(o.object()) && wanted(o) {
+				copies = append(copies, o.Publisher)
+				break
+			}
+		}
+	}
+	for _, i := range q.Versions.At {
+		there, deleted := false, false
+		for _, o := range m.byID[q.IDs[0]] {
+			if o.at == at && v.Shows(o.object()) && slices.Contains(copies, o.Publisher) && o.Version.At.Compare(i) == 0 &&
+				(q.Specs == nil || slices.Contains(q.Specs, o.Spec)) {
+				there = there || o.present()
+				deleted = deleted || !o.present()
+			}
+		}
+		if there || !deleted {
+			return false
+		}
+	}
+	return true
+}
+
 // cut ends a page at its limit.
 func cut(list []*version, limit int) (page []*version, more bool) {
 	if len(list) > limit {
@@ -109,7 +139,7 @@ func (m *Model) Objects(ctx context.Context, v auth.View, at collections.Place, 
 			break
 		}
 	}
-	p := collections.Page{Count: len(list), More: more}
+	p := collections.Page{Count: len(list), More: more, Gone: m.gone(v, at, q)}
 	if len(list) > 0 {
 		p.First, p.Last = list[0].Added, list[len(list)-1].Added
 	}
