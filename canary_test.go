@@ -20,6 +20,7 @@ import (
 	"liaison/collections"
 	"liaison/server/admin"
 	"liaison/server/client"
+	"liaison/server/taxii"
 )
 
 // outputs is what a gateway wrote on its log.
@@ -111,6 +112,7 @@ func (c canaries) files(t *testing.T, dir string, but ...string) {
 // in which all of them were used, rightly and wrongly: its log at its most talkative, the journal, the
 // store and what lies beside it, and all answers but the one that each was given in.
 func TestThreat19Canaries(t *testing.T) {
+	t.Parallel() // it waits: failures are answered late
 	dir := filepath.Join(t.TempDir(), "gateway")
 	if err := createGateway(t.Context(), dir, initOptions{Listen: "127.0.0.1:0"}); err != nil {
 		t.Fatal(err)
@@ -228,8 +230,18 @@ func (c canaries) partner(t *testing.T, dir string) {
 	c["basic "+a.Key] = base64.StdEncoding.EncodeToString([]byte(a.ClientID + ":" + a.ClientSecret))
 }
 
+// sent reports whether a canary is something that a client sends; the others never leave their files.
+func (c canaries) sent(name string) bool {
+	for _, kind := range []string{"secret", "rotated secret", "token", "invitation", "basic"} {
+		if strings.HasPrefix(name, kind) {
+			return true
+		}
+	}
+	return false
+}
+
 // misuse sends every canary where it does not belong and people put it nevertheless, and gives all
-// answers. What TAXII's own parameters hold is no secret, and is told again.
+// answers.
 func (r *running) misuse(t *testing.T, dir string, c canaries) []byte {
 	t.Helper()
 	a, err := client.OpenAccount(dir)
@@ -259,9 +271,26 @@ func (r *running) misuse(t *testing.T, dir string, c canaries) []byte {
 	}
 	const form = "application/x-www-form-urlencoded"
 	var all sync.WaitGroup // together, for failures are answered late
-	for _, s := range c {
+	for name, s := range c {
 		all.Go(func() {
 			q := url.QueryEscape(s)
+			if c.sent(name) {
+				for _, v := range []string{q, "a," + q, q + "x", q[:len(q)-4], "Bearer+" + q} {
+					for _, parameter := range []string{"limit=", "added_after=", "match[id]=", "match[type]=", "match[version]=", "match[spec_version]=", "next="} {
+						send("GET", "/secure/collections/vn/objects/?"+parameter+v, "", "Authorization", "Bearer "+a.ClientSecret, "Accept", taxii.MediaType)
+					}
+					send("GET", "/secure/collections/vn/objects/?match["+v+"]=1", "", "Authorization", "Bearer "+a.ClientSecret, "Accept", taxii.MediaType)
+					for _, path := range []string{"/" + v + "/", "/secure/status/" + v + "/", "/secure/collections/" + v + "/objects/",
+						"/secure/collections/vn/objects/" + v + "/", "/secure/collections/vn/objects/" + v + "/versions/", "/oauth2/" + v, "/admin/v1/" + v} {
+						send("GET", path, "", "Authorization", "Bearer "+a.ClientSecret, "Accept", taxii.MediaType)
+					}
+				}
+				for _, name := range []string{"Accept", "Accept-Encoding", "Content-Type", "Content-Encoding", "Range", "Origin", "Cookie", "Referer", "X-Forwarded-For"} {
+					send("GET", "/secure/collections/vn/objects/", "", "Authorization", "Bearer "+a.ClientSecret, name, s)
+					send("POST", "/secure/collections/vn/objects/", "{}", "Authorization", "Bearer "+a.ClientSecret, name, s)
+				}
+				send(strings.Trim(s, "="), "/secure/", "", "Authorization", "Bearer "+a.ClientSecret)
+			}
 			send("GET", "/secure/", "", "Authorization", "Bearer "+s)
 			send("GET", "/secure/", "", "Authorization", "Basic "+s)
 			send("GET", "/secure/", "", "Authorization", s)

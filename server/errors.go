@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"strconv"
@@ -146,7 +147,7 @@ func (s *Server) fail(err error, c echo.Context) {
 	if c.Response().Committed {
 		s.broken(&call{Context: c, s: s, r: c.Request()}, "answering", err)
 	}
-	p := *problemOf(err)
+	p := discreet(*problemOf(err))
 	status := p.Status()
 	h := c.Response().Header()
 	if status >= http.StatusInternalServerError {
@@ -171,6 +172,19 @@ func (s *Server) fail(err error, c echo.Context) {
 	if err != nil {
 		s.o.Log.Debug("writing an error", "error", err)
 	}
+}
+
+// discreet redacts what of a caller's own words an error repeats: an answer is kept and sent on by
+// more people than the request.
+func discreet(p taxii.Error) taxii.Error {
+	p.Title, p.Description = auth.Redact(p.Title), auth.Redact(p.Description)
+	for name, v := range p.Details {
+		if clean := auth.Redact(v); clean != v {
+			p.Details = maps.Clone(p.Details)
+			p.Details[name] = clean
+		}
+	}
+	return p
 }
 
 // severity: a caller that went away is no fault, a store that says when to come back is its own.

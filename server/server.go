@@ -134,6 +134,7 @@ func (o *Options) complete() error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Log = slog.New(auth.Discreet(o.Log.Handler())) // what callers send is quoted in it
 	if o.Now == nil {
 		o.Now = time.Now
 	}

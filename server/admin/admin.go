@@ -70,6 +70,7 @@ func New(o Options) *API {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Log = slog.New(auth.Discreet(o.Log.Handler()))
 	a := &API{o: o, mux: http.NewServeMux()}
 	methods := map[string][]string{}
 	for _, r := range a.routes() {
