@@ -139,8 +139,8 @@ func (c config) check() error {
 	switch {
 	case (c.TLSCert == "") != (c.TLSKey == ""):
 		return errors.New("tls_cert and tls_key: set both or none")
-	case c.MaxContentLength < 1:
-		return fmt.Errorf("max_content_length: want at least 1, have %d", c.MaxContentLength)
+	case c.MaxContentLength < 1 || c.MaxContentLength > server.MaxMaxContent:
+		return fmt.Errorf("max_content_length: want 1 to %d, have %d", int64(server.MaxMaxContent), c.MaxContentLength)
 	case c.MaxContentFlight < 1:
 		return fmt.Errorf("max_content_in_flight: want at least 1, have %d", c.MaxContentFlight)
 	case c.MaxObjectLength < 1 || c.MaxObjectLength > maxObjectBytes:

@@ -32,9 +32,6 @@ func TestBoundsOfAnObject(t *testing.T) {
 	const most = 4096
 	g := open(t, func(o *server.Options) { o.Desk.Limits = stix.Limits{Body: 1 << 20, Object: most} })
 	nested := func(n int) string { return with(`"x_d":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1)) }
-	sized := func(n int) string {
-		return with(`"x_p":"` + strings.Repeat("a", n-len(with(`"x_p":""`))) + `"`)
-	}
 	for name, row := range map[string]struct {
 		object string
 		failed int

@@ -30,6 +30,7 @@ import (
 // Bounds of what a caller can make large or slow.
 const (
 	DefaultMaxContent  = 100 << 20 // bytes of a body, decoded
+	MaxMaxContent      = 1<<53 - 1 // the largest integer of TAXII 2.1 section 2
 	DefaultMaxInFlight = 256       // requests of one client at the same time
 	DefaultGrace       = 30 * time.Second
 	DefaultMinRate     = 16 << 10 // bytes a second that a peer has to read or write
@@ -60,7 +61,7 @@ type Options struct {
 	Description string
 	Contact     string
 	Admin       Administration // the operator's API for operators that come over TLS; nil: there is none here
-	MaxContent  int64          // max_content_length of every api root in bytes; 0: the Desk's, else DefaultMaxContent
+	MaxContent  int64          // max_content_length of every api root in bytes, at most 2⁵³−1; 0: the Desk's, else DefaultMaxContent
 	MaxInFlight int            // 0: DefaultMaxInFlight
 
 	RatePerMinute int // requests of one client that begin something; 0: as many as they like
@@ -160,6 +161,9 @@ func (o *Options) complete() error {
 	}
 	if o.MaxContent <= 0 {
 		o.MaxContent = DefaultMaxContent
+	}
+	if o.MaxContent > MaxMaxContent {
+		return fmt.Errorf("max content %d is above %d, the largest integer of TAXII", o.MaxContent, int64(MaxMaxContent))
 	}
 	if o.MaxContentInFlight <= 0 {
 		o.MaxContentInFlight = DefaultMaxContentInFlight
