@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -38,6 +39,9 @@ func runGateway(t *testing.T) *running {
 // serveGateway serves the gateway in dir within this process.
 func serveGateway(t *testing.T, dir string, o gatewayOptions) *running {
 	t.Helper()
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewTextHandler(looksAt(t), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	g, err := openGateway(t.Context(), dir, o)
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +63,7 @@ func serveGateway(t *testing.T, dir string, o gatewayOptions) *running {
 		stop()
 		<-served
 		g.Close()
+		noSecrets(t, dir)
 	})
 	select {
 	case r.base = <-ready:

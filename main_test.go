@@ -30,7 +30,7 @@ import (
 
 // TestMain makes the program "liaison" of the scripts: the tests' own binary, run as the real one.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"liaison": main})
+	testscript.Main(m, map[string]func(){"liaison": searchedMain})
 }
 
 // TestScript runs the command line as it is typed: testdata/script/*.txtar, one file or more for each
