@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,9 +11,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"liaison/auth"
+	"liaison/collections"
+	"liaison/server"
 	"liaison/server/taxii"
 )
 
@@ -22,25 +24,34 @@ import (
 // field write in bulk with theirs. Each receives exactly what it is entitled to: nothing is missed,
 // nothing is received that is another's or hidden, and nothing twice but by those whose habit it is.
 func TestClients(t *testing.T) {
-	g := open(t)
+	g := open(t, func(o *server.Options) { o.Desk.Limits.Body = 64 << 10 })
 	both := g.partner("both-countries", auth.Agency, auth.Rights{Read: true}, "vn", "lk")
 	_, early := indicator("early")
 	_, earlyToo := indicator("early too")
 	g.publish(g.vendor, "vn", early)
 	g.publish(g.vendor, "lk", earlyToo)
-	w := &world{visible: map[string][]string{"vn": {early}, "lk": {earlyToo}}}
+	w := &world{visible: map[string][]string{"vn": {early}, "lk": {earlyToo}}, own: map[string][]string{}}
 	written := make(chan struct{})
 	var writers, pullers sync.WaitGroup
+	vendors := map[string]account{}
 	for name, write := range publishers() {
+		p := &publisher{g: g, world: w, account: g.partner(auth.PartnerID("vendor-"+strings.ToLower(name[len("Client_"):])), auth.Vendor, auth.Rights{Read: true, Write: true}, "vn", "lk")}
+		p.name = string(p.account.partner)
+		vendors[name] = p.account
 		writers.Go(func() {
-			if err := write(t.Context(), g, w); err != nil {
+			if err := write(t.Context(), p); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		})
 	}
 	got := map[string]*puller{}
 	for name, h := range habits() {
-		p := &puller{g: g, account: both, name: name, habit: h, seen: map[string]map[string]int{"vn": {}, "lk": {}}, kept: map[string]string{}}
+		a := both
+		if h.compatibility != nil {
+			a = g.partner(auth.PartnerID("agency-"+strings.ToLower(name[len("Client_"):])), auth.Agency, auth.Rights{Read: true}, "vn", "lk")
+			g.apply(collections.Access(auth.SetPartner{ID: a.partner, Compatibility: &h.compatibility}))
+		}
+		p := &puller{g: g, account: a, name: name, habit: h, seen: map[string]map[string]int{"vn": {}, "lk": {}}, kept: map[string]string{}}
 		got[name] = p
 		pullers.Go(func() { p.run(t, written) })
 	}
@@ -50,25 +61,46 @@ func TestClients(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(got)) {
 		t.Run(name, func(t *testing.T) { got[name].judge(t, w) })
 	}
+	for _, name := range slices.Sorted(maps.Keys(vendors)) {
+		t.Run(name, func(t *testing.T) {
+			a := vendors[name]
+			have := &puller{g: g, account: a, habit: habit{collections: []string{"vn", "lk"}}, seen: map[string]map[string]int{"vn": {}, "lk": {}}, kept: map[string]string{}}
+			g.ok(takesNoNext(have))
+			all := map[string]int{}
+			for _, of := range have.seen {
+				maps.Copy(all, of)
+			}
+			want := map[string]int{}
+			for _, raw := range w.own[string(a.partner)] {
+				want[raw] = 1
+			}
+			if diff := cmp.Diff(want, all); diff != "" || len(want) < 20 {
+				t.Errorf("of %d objects that it published (-want +got):\n%.2000s", len(want), diff)
+			}
+		})
+	}
 }
 
-// world is what was published and may be seen.
+// world is what was published, and of that what may be seen.
 type world struct {
 	mu      sync.Mutex
 	visible map[string][]string // by collection
+	own     map[string][]string // by publisher, hidden ones too
 }
 
-func (w *world) add(alias string, raw ...string) {
+func (w *world) add(publisher, alias string, raw, hidden []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.visible[alias] = append(w.visible[alias], raw...)
+	w.own[publisher] = append(append(w.own[publisher], raw...), hidden...)
 }
 
 // habit is how one client of the field pulls.
 type habit struct {
-	repeats     bool // it may receive an object twice
-	collections []string
-	tick        func(*puller) error // one poll
+	repeats       bool // it may receive an object twice
+	collections   []string
+	compatibility []auth.Compatibility // of a partner of its own
+	tick          func(*puller) error  // one poll
 }
 
 // puller is a client that pulls.
@@ -124,13 +156,14 @@ func (p *puller) judge(t *testing.T, w *world) {
 type page struct {
 	taxii.Envelope
 	last string // X-TAXII-Date-Added-Last
+	raw  []byte
 }
 
-// objects asks for a page of objects and keeps what is in it.
-func (p *puller) objects(alias string, q url.Values, changes ...change) (page, error) {
-	r, err := http.NewRequestWithContext(p.g.Context(), http.MethodGet, p.g.url+"/secure/collections/"+alias+"/objects/?"+q.Encode(), nil)
+// get asks for something that has to be there.
+func (p *puller) get(url string, changes ...change) (http.Header, []byte, error) {
+	r, err := http.NewRequestWithContext(p.g.Context(), http.MethodGet, url, nil)
 	if err != nil {
-		return page{}, err
+		return nil, nil, err
 	}
 	r.Header.Set("Accept", taxii.MediaType)
 	r.SetBasicAuth(string(p.account.id), p.account.secret)
@@ -139,259 +172,69 @@ func (p *puller) objects(alias string, q url.Values, changes ...change) (page, e
 	}
 	resp, err := p.g.client.Do(r)
 	if err != nil {
-		return page{}, err
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return page{}, err
+		return nil, nil, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return page{}, fmt.Errorf("%s: %d %s", r.URL.RequestURI(), resp.StatusCode, b)
+		return nil, nil, fmt.Errorf("%s: %d %s", r.URL.RequestURI(), resp.StatusCode, b)
 	}
 	// taxii2-client wants every token of what it accepts in the answer's type.
 	if got := resp.Header.Get("Content-Type"); got != taxii.MediaType {
-		return page{}, fmt.Errorf("Content-Type %q", got)
+		return nil, nil, fmt.Errorf("Content-Type %q", got)
 	}
-	out := page{last: resp.Header.Get(taxii.HeaderLast)}
+	return resp.Header, b, nil
+}
+
+// objects asks for a page of objects and keeps what is in it.
+func (p *puller) objects(name string, q url.Values, changes ...change) (page, error) {
+	head, b, err := p.get(p.g.url+"/secure/collections/"+name+"/objects/?"+q.Encode(), changes...)
+	if err != nil {
+		return page{}, err
+	}
+	out := page{last: head.Get(taxii.HeaderLast), raw: b}
 	if err := json.Unmarshal(b, &out.Envelope); err != nil {
 		return page{}, err
 	}
-	if len(alias) > 2 { // an id
-		alias = p.kept["alias of "+alias]
+	if len(name) > 2 { // an id
+		name = p.kept["alias of "+name]
 	}
 	for _, o := range out.Objects {
-		p.seen[alias][string(o)]++
+		p.seen[name][string(o)]++
 	}
 	return out, nil
 }
 
-// habits are the clients, as what they send was read in their own code and documentation.
-func habits() map[string]habit {
-	vn, two := []string{"vn"}, []string{"vn", "lk"}
-	return map[string]habit{
-		"Client_taxii2client":           {collections: vn, tick: taxii2Client},
-		"Client_openctiIngester":        {collections: vn, tick: openCTIIngester},
-		"Client_openctiConnector":       {collections: two, tick: openCTIConnector, repeats: true},
-		"Client_addedAfterOnly":         {collections: vn, tick: addedAfterOnly},
-		"Client_milliseconds":           {collections: vn, tick: milliseconds, repeats: true},
-		"Client_elastic":                {collections: vn, tick: elastic},
-		"Client_xsoar":                  {collections: vn, tick: xsoar, repeats: true},
-		"Client_sentinel":               {collections: vn, tick: sentinel},
-		"Client_takesNoNext":            {collections: two, tick: takesNoNext},
-		"Client_repeatsAfterLostAnswer": {collections: vn, tick: repeatsAfterLostAnswer, repeats: true},
-	}
-}
-
-const longAgo = "2020-01-01T00:00:00Z"
-
-// or gives what was kept, or a default.
-func (p *puller) or(key, otherwise string) string {
-	if v, ok := p.kept[key]; ok {
-		return v
-	}
-	return otherwise
-}
-
-// keep remembers a position if there is one.
-func (p *puller) keep(key, value string) {
-	if value != "" {
-		p.kept[key] = value
-	}
-}
-
-// trimmed writes a timestamp as taxii2-client does: without trailing zeros.
-func trimmed(stamp string) string {
-	whole, micros, ok := strings.Cut(strings.TrimSuffix(stamp, "Z"), ".")
-	if micros = strings.TrimRight(micros, "0"); !ok || micros == "" {
-		return whole + "Z"
-	}
-	return whole + "." + micros + "Z"
-}
-
-// taxii2Client is as_pages of taxii2-client: while there is more, the same parameters with next, which
-// is empty when there is none.
-func taxii2Client(p *puller) error {
-	q := url.Values{"limit": {"70"}, "added_after": {trimmed(p.or("last", longAgo))}}
-	for {
-		e, err := p.objects("vn", q, header("Authorization", "Token "+p.account.secret))
-		if err != nil {
-			return err
+// discover goes from the discovery resource to the api root, and there to a collection by its title.
+func (p *puller) discover(title string, changes ...change) (id string, err error) {
+	resource := func(url string, v any) {
+		if err == nil {
+			var b []byte
+			if _, b, err = p.get(url, changes...); err == nil {
+				err = json.Unmarshal(b, v)
+			}
 		}
-		p.keep("last", e.last)
-		if !e.More {
-			return nil
-		}
-		q.Set("next", e.Next)
 	}
-}
-
-// openCTIIngester asks for one page a tick, with added_after and next together. When no date comes
-// back it takes its own clock for it.
-func openCTIIngester(p *puller) error {
-	q := url.Values{"limit": {"90"}, "added_after": {p.or("last", longAgo)}}
-	if next := p.kept["next"]; next != "" {
-		q.Set("next", next)
-	}
-	e, err := p.objects("vn", q, header("Authorization", "Bearer "+p.account.secret))
+	var d taxii.Discovery
+	var root taxii.APIRoot
+	var list taxii.Collections
+	resource(p.g.url+"/taxii2/", &d)
+	resource(d.Default, &root)
+	resource(d.Default+"collections/", &list)
 	if err != nil {
-		return err
+		return "", err
 	}
-	p.kept["last"] = e.last
-	if e.last == "" {
-		p.kept["last"] = p.g.now().UTC().Format(time.RFC3339Nano)
+	if d.Title == "" || root.Title == "" || !slices.Contains(root.Versions, taxii.MediaType) || root.MaxContentLength <= 0 {
+		return "", fmt.Errorf("discovery %+v, api root %+v", d, root)
 	}
-	p.kept["next"], p.kept["behind"] = e.Next, e.Next
-	return nil
-}
-
-// openCTIConnector goes through its collections with one set of parameters: next is never cleared, and
-// so goes from collection to collection and into the next run. added_after is its clock at the begin
-// of the run before; here that clock is behind, for one that is ahead loses with any server.
-func openCTIConnector(p *puller) error {
-	begin := p.g.now().Add(-20 * time.Second).UTC().Format("2006-01-02T15:04:05.000000Z")
-	q := url.Values{"added_after": {p.or("last_run", longAgo)}}
-	if next := p.kept["next"]; next != "" {
-		q.Set("next", next)
+	i := slices.IndexFunc(list.Collections, func(c taxii.Collection) bool { return c.Title == title })
+	if i < 0 || !list.Collections[i].CanRead {
+		return "", fmt.Errorf("no collection %q in %+v", title, list)
 	}
-	for _, alias := range []string{"vn", "lk"} {
-		for {
-			q.Set("limit", "100")
-			e, err := p.objects(alias, q)
-			if err != nil {
-				return err
-			}
-			if !e.More {
-				break
-			}
-			q.Set("next", e.Next)
-		}
-	}
-	p.kept["last_run"], p.kept["next"] = begin, q.Get("next")
-	return nil
-}
-
-// addedAfterOnly pages by dates alone.
-func addedAfterOnly(p *puller) error {
-	for {
-		e, err := p.objects("vn", url.Values{"added_after": {p.or("last", longAgo)}, "limit": {"50"}})
-		if err != nil {
-			return err
-		}
-		p.keep("last", e.last)
-		if !e.More {
-			return nil
-		}
-	}
-}
-
-// milliseconds cuts dates, with pages of 100: it may see some twice, and has to advance.
-func milliseconds(p *puller) error {
-	for range 1000 {
-		after := p.or("last", longAgo)
-		e, err := p.objects("vn", url.Values{"added_after": {after}, "limit": {"100"}})
-		if err != nil {
-			return err
-		}
-		if len(e.last) > 4 {
-			cut := e.last[:len(e.last)-len("000Z")] + "Z"
-			if e.More && cut == after {
-				return fmt.Errorf("it does not get beyond %s", after)
-			}
-			p.kept["last"] = cut
-		}
-		if !e.More {
-			return nil
-		}
-	}
-	return errors.New("paging does not end")
-}
-
-// elastic goes on while there is next, and drops every other parameter then.
-func elastic(p *puller) error {
-	q := url.Values{"added_after": {p.or("last", longAgo)}, "limit": {"80"}, "match[type]": {"indicator"}}
-	for {
-		e, err := p.objects("vn", q, header("Authorization", "Bearer "+p.account.secret))
-		if err != nil {
-			return err
-		}
-		p.keep("last", e.last)
-		if e.Next == "" {
-			return nil
-		}
-		q = url.Values{"next": {e.Next}}
-	}
-}
-
-// xsoar fetches the whole feed of a year each time.
-func xsoar(p *puller) error {
-	q := url.Values{"added_after": {p.g.now().AddDate(-1, 0, 0).UTC().Format(time.RFC3339)}, "limit": {"100"}}
-	for {
-		e, err := p.objects("vn", q, header("Authorization"), header("X-API-Key", p.account.secret))
-		if err != nil {
-			return err
-		}
-		if !e.More {
-			return nil
-		}
-		q.Set("next", e.Next)
-	}
-}
-
-// sentinel knows the api root and the collection's id, and Basic only.
-func sentinel(p *puller) error {
-	id := string(p.g.collection("secure", "vn").ID)
-	p.kept["alias of "+id] = "vn"
-	q := url.Values{"added_after": {p.or("last", longAgo)}}
-	for {
-		e, err := p.objects(id, q, header("Accept", "application/taxii+json; version=2.1"))
-		if err != nil {
-			return err
-		}
-		p.keep("last", e.last)
-		if !e.More {
-			return nil
-		}
-		q.Set("next", e.Next)
-	}
-}
-
-// takesNoNext asks two collections without a limit, by dates.
-func takesNoNext(p *puller) error {
-	for _, alias := range []string{"vn", "lk"} {
-		for {
-			e, err := p.objects(alias, url.Values{"added_after": {p.or(alias, longAgo)}})
-			if err != nil {
-				return err
-			}
-			p.keep(alias, e.last)
-			if !e.More {
-				break
-			}
-		}
-	}
-	return nil
-}
-
-// repeatsAfterLostAnswer asks for each page twice, as if the first answer had been lost.
-func repeatsAfterLostAnswer(p *puller) error {
-	q := url.Values{"added_after": {p.or("last", longAgo)}, "limit": {"60"}}
-	for {
-		once, err := p.objects("vn", q)
-		if err != nil {
-			return err
-		}
-		e, err := p.objects("vn", q)
-		if err != nil {
-			return err
-		}
-		if len(e.Objects) < len(once.Objects) || len(once.Objects) > 0 && string(e.Objects[0]) != string(once.Objects[0]) {
-			return errors.New("the same page, asked for twice, is another")
-		}
-		p.keep("last", e.last)
-		if !e.More {
-			return nil
-		}
-		q.Set("next", e.Next)
-	}
+	c := list.Collections[i]
+	p.kept["alias of "+c.ID] = c.Alias
+	return c.ID, nil
 }
