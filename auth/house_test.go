@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +60,21 @@ func (h *house) in(c auth.Presented) (auth.Principal, error) {
 	return h.doors.Identify(context.Background(), c)
 }
 
+// discreet checks that an error repeats no credential that came.
+func (h *house) discreet(c auth.Presented, err error) {
+	h.t.Helper()
+	if err == nil {
+		return
+	}
+	for _, line := range slices.Concat(c.Authorization, c.APIKey) {
+		for _, word := range strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '.' || r == ':' }) {
+			if len(word) >= 16 && strings.Contains(err.Error(), word) {
+				h.t.Errorf("the refusal says what was sent: %.60q", err)
+			}
+		}
+	}
+}
+
 // token gets one as a client does, with this certificate beside the secret or none.
 func (h *house) token(c *auth.Shown) string {
 	h.t.Helper()
@@ -89,10 +106,12 @@ func (h *house) enters(id auth.ClientID, m auth.Method, c auth.Presented) auth.P
 	return p
 }
 
-// stays checks that it does not, with which code and of which client the refusal is.
+// stays checks that it does not, with which code and of which client the refusal is, and that the
+// refusal does not say what was sent.
 func (h *house) stays(code string, claimed auth.ClientID, c auth.Presented) {
 	h.t.Helper()
 	p, err := h.in(c)
+	h.discreet(c, err)
 	r, ok := errors.AsType[*auth.Refusal](err)
 	if !ok || !errors.Is(err, auth.ErrUnauthenticated) {
 		h.t.Errorf("got %+v, %v; want a refusal", p, err)

@@ -46,6 +46,7 @@ type gateway struct {
 	ca       *certs.Authority
 	ahead    atomic.Int64 // of the clock, in nanoseconds
 	log      *journalled
+	issued   issued                // what may be in no output
 	front    atomic.Pointer[front] // stands between callers and the gateway; nil for nothing
 	client   *http.Client
 
@@ -103,6 +104,12 @@ func open(t testing.TB, with ...option) *gateway {
 	verifier, err := note.NewVerifier(vkey)
 	g.ok(err)
 	dir := t.TempDir()
+	t.Cleanup(func() { // after the store is closed
+		if what := g.issued.in([]byte(g.log.String())); what != "" {
+			t.Errorf("the log has %s", what)
+		}
+		g.issued.files(t, dir)
+	})
 	g.store, err = bolt.Open(bolt.Options{
 		Path: dir + "/store.db", Spool: dir + "/journal.spool", Create: true, Now: g.now, Signer: signer, Verifier: verifier,
 	})
@@ -146,6 +153,7 @@ func serve(g *gateway, listener net.Listener) {
 	h := g.server.HTTP()
 	behind := h.Handler
 	h.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w = g.issued.answers(g, w, r)
 		if f := g.front.Load(); f != nil {
 			(*f)(w, r, behind)
 			return
@@ -218,6 +226,7 @@ func (g *gateway) partner(id auth.PartnerID, role auth.Role, r auth.Rights, alia
 	}
 	token := g.invite(id)
 	text, secret := g.vault.NewSecret(g.now())
+	g.issued.add("secret", text)
 	client := g.registry.State().Access.NextClient(id)
 	g.apply(collections.Access(auth.Join{Token: token, Client: client, Secret: secret}))
 	return account{id, client, text}
@@ -234,6 +243,7 @@ func (g *gateway) grant(id auth.PartnerID, alias string, r auth.Rights) {
 func (g *gateway) invite(id auth.PartnerID) string {
 	g.Helper()
 	token := auth.NewInvitation()
+	g.issued.add("invitation", token)
 	g.apply(collections.Access(auth.Invite{Partner: id, Token: token, TTL: time.Hour}))
 	return token
 }

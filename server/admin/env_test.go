@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ type env struct {
 	ring     *auth.Ring
 	vault    *auth.Vault
 	uses     auth.Uses
+	issued   []string // secrets and invitations, which no output may hold
 	archive  func(ctx context.Context, w io.Writer) error
 }
 
@@ -50,7 +52,10 @@ func newEnv(t *testing.T, change func(*admin.Options)) *env {
 		Create: true, Signer: signer, Verifier: verifier,
 	})
 	check(t, err)
-	t.Cleanup(func() { store.Close() })
+	t.Cleanup(func() {
+		store.Close()
+		e.searched(t)
+	})
 	e.store = store
 	e.registry, err = collections.OpenRegistry(t.Context(), store, nil)
 	check(t, err)
@@ -73,13 +78,37 @@ func newEnv(t *testing.T, change func(*admin.Options)) *env {
 			}
 			return e.archive(ctx, w)
 		},
-		Log: slog.New(slog.NewTextHandler(e.log, nil)),
+		Log: slog.New(slog.NewTextHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if change != nil {
 		change(&o)
 	}
 	e.api = admin.New(o)
 	return e
+}
+
+// secretShape is what no output may hold, whoever was given it: a secret, an invitation, an access token.
+var secretShape = regexp.MustCompile(`lsn_[A-Za-z0-9_-]{43}|/join/[A-Za-z0-9_-]{43}|eyJ[A-Za-z0-9_-]+\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{40,}`)
+
+// searched looks for secrets in the log and in what the store keeps.
+func (e *env) searched(t *testing.T) {
+	outputs := map[string][]byte{"log": []byte(e.log.String())}
+	for _, name := range []string{"store.db", "journal.spool"} {
+		b, err := os.ReadFile(filepath.Join(e.dir, name))
+		check(t, err)
+		outputs[name] = b
+	}
+	for name, b := range outputs {
+		// An expression that begins with many letters is slow over a whole store.
+		if (bytes.Contains(b, []byte("lsn_")) || bytes.Contains(b, []byte("/join/")) || bytes.Contains(b, []byte("eyJ"))) && secretShape.Match(b) {
+			t.Errorf("%s holds what looks like a secret", name)
+		}
+		for _, s := range e.issued {
+			if bytes.Contains(b, []byte(s)) {
+				t.Errorf("%s holds a secret or an invitation", name)
+			}
+		}
+	}
 }
 
 // serve answers on the socket in e.dir until the test ends.
@@ -132,7 +161,8 @@ func (e *env) join(t *testing.T, partner auth.PartnerID) auth.ClientID {
 	check(t, e.registry.Apply(t.Context(), "test", collections.Access(auth.Invite{Partner: partner, Token: token, TTL: time.Hour})))
 	_, id, err := e.registry.State().Access.Invitation(token, now)
 	check(t, err)
-	_, secret := e.vault.NewSecret(now)
+	text, secret := e.vault.NewSecret(now)
+	e.issued = append(e.issued, token, text)
 	check(t, e.registry.Apply(t.Context(), "test", collections.Access(auth.Join{Token: token, Client: id, Secret: secret})))
 	return id
 }

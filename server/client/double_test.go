@@ -60,6 +60,8 @@ const (
 	ro = "33333333-3333-4333-8333-333333333333" // may only be read
 	wo = "44444444-4444-4444-8444-444444444444" // may only be written
 
+	doubleSecret = "s3cret"
+
 	taxiiType = "application/taxii+json;version=2.1"
 	stamp     = "2006-01-02T15:04:05.000000Z"
 )
@@ -110,7 +112,7 @@ func (d *double) known(next http.HandlerFunc) http.HandlerFunc {
 		d.log = append(d.log, r.Method+" "+r.URL.Path+" "+strings.SplitN(r.Header.Get("Authorization"), " ", 2)[0])
 		d.mu.Unlock()
 		switch {
-		case !bearer && !(basic && user == "acme_1" && secret == "s3cret"):
+		case !bearer && !(basic && user == "acme_1" && secret == doubleSecret):
 			w.Header().Add("WWW-Authenticate", `Basic realm="taxii"`)
 			refuse(w, 401, "Unauthorized")
 		case r.Header.Get("Accept") != taxiiType:
@@ -126,7 +128,7 @@ func (d *double) grant(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	if !ok || user != "acme_1" || secret != "s3cret" || r.FormValue("grant_type") != "client_credentials" {
+	if !ok || user != "acme_1" || secret != doubleSecret || r.FormValue("grant_type") != "client_credentials" {
 		w.WriteHeader(401)
 		io.WriteString(w, `{"error":"invalid_client","error_description":"the client is not known"}`)
 		return
@@ -320,7 +322,7 @@ func (d *double) raw(collection string) [][]byte {
 
 func (d *double) account() client.Account {
 	a := client.Account{Partner: "acme", Gateway: d.URL, Discovery: d.URL + "/taxii2/", APIRoot: d.URL + "/api/",
-		ClientID: "acme_1", ClientSecret: "s3cret"}
+		ClientID: "acme_1", ClientSecret: doubleSecret}
 	if d.tokens {
 		a.TokenURL = d.URL + "/token"
 	}
@@ -354,6 +356,9 @@ func (s *waits) sleep(ctx context.Context, d time.Duration) error {
 }
 
 func (s *waits) notify(line string) {
+	if strings.Contains(line, doubleSecret) || strings.Contains(line, "token-") {
+		panic("told a secret: " + line)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.said = append(s.said, line)
