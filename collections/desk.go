@@ -186,16 +186,18 @@ func (d *Desk) read(ctx context.Context, p auth.Principal, kind string, at Place
 	if err := d.recordRead(ctx, p, kind, at, q, span); err != nil {
 		return Reading{}, err
 	}
-	if next := page.Next; page.Count == 0 {
+	if page.Count == 0 {
 		d.given(kind, p, at, q, r, span)
 	} else if r != settled {
-		page.Next = func(dst []byte) ([]byte, error) {
-			dst, err := next(dst)
+		next, take := page.Next, page.Take
+		ended := func(dst []byte, err error) ([]byte, error) {
 			if err == io.EOF { // all that came before was sent
 				d.given(kind, p, at, q, r, span)
 			}
 			return dst, err
 		}
+		page.Next = func(dst []byte) ([]byte, error) { return ended(next(dst)) }
+		page.Take = func(dst []byte, have func(RunID) bool) ([]byte, error) { return ended(take(dst, have)) }
 	}
 	return Reading{Page: page, After: q.After}, nil
 }

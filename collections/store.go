@@ -146,7 +146,16 @@ type Page struct {
 	// runs. At the end it returns io.EOF and dst as it was. A version that was deleted since the
 	// planning is left out, so that a run may be empty. Not safe for concurrent use.
 	Next func(dst []byte) ([]byte, error)
+	// Take is Next for who may have the run from before. It asks have, once at most, by the RunID of the
+	// bytes that would be appended now, and if that is true passes over the run and returns dst as it
+	// was. have is called within a read of the store and returns soon. Empty runs are not asked for.
+	Take func(dst []byte, have func(RunID) bool) ([]byte, error)
 }
+
+// RunID names the bytes of a run of objects: in one store the same RunID is the same bytes, whoever asks
+// and whenever. So what a deletion took from a run, or what another reader does not see of it, is in
+// none of the runs with its name. The other way it does not hold: the same bytes may have many names.
+type RunID [16]byte
 
 // Entry is one line of the journal in its place.
 type Entry struct {

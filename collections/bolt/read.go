@@ -2,6 +2,8 @@ package bolt
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
 
@@ -23,26 +25,57 @@ func (s *Store) Objects(ctx context.Context, v auth.View, at collections.Place, 
 	if err != nil {
 		return collections.Page{}, fmt.Errorf("planning a page of %s: %w", at.Collection, err)
 	}
-	picks := p.picks
-	next := func(dst []byte) ([]byte, error) {
-		if len(picks) == 0 {
-			return dst, io.EOF
-		}
-		err := s.view(ctx, func(tx *bbolt.Tx) error {
-			o, err := segmentAt(tx, at, picks[0].key)
-			if err != nil {
-				return err
-			}
-			dst = o.append(dst, picks[0].set)
-			return nil
-		})
-		if err != nil {
-			return dst, fmt.Errorf("reading a page of %s: %w", at.Collection, err)
-		}
-		picks = picks[1:]
-		return dst, nil
+	r := &reader{store: s, at: at, picks: p.picks}
+	next := func(dst []byte) ([]byte, error) { return r.take(ctx, dst, nil) }
+	take := func(dst []byte, have func(collections.RunID) bool) ([]byte, error) { return r.take(ctx, dst, have) }
+	return collections.Page{
+		Count: p.count, First: p.first, Last: p.last, More: p.more, Gone: p.gone, Next: next, Take: take,
+	}, nil
+}
+
+// reader copies the runs of a page out, one of each segment.
+type reader struct {
+	store *Store
+	at    collections.Place
+	picks []pick // what is left
+	named []byte // what the name of a run is made of, kept for its room
+}
+
+func (r *reader) take(ctx context.Context, dst []byte, have func(collections.RunID) bool) ([]byte, error) {
+	if len(r.picks) == 0 {
+		return dst, io.EOF
 	}
-	return collections.Page{Count: p.count, First: p.first, Last: p.last, More: p.more, Gone: p.gone, Next: next}, nil
+	err := r.store.view(ctx, func(tx *bbolt.Tx) error {
+		p := r.picks[0]
+		key, o, err := segmentAt(tx, r.at, p.key)
+		if err != nil {
+			return err
+		}
+		if have == nil || o.empty(p.set) || !have(r.name(key, &o, p.set)) {
+			dst = o.append(dst, p.set)
+		}
+		return nil
+	})
+	if err != nil {
+		return dst, fmt.Errorf("reading a page of %s: %w", r.at.Collection, err)
+	}
+	r.picks = r.picks[1:]
+	return dst, nil
+}
+
+// name makes the name of a run. Of the objects of a collection none is added between others, so the
+// date_added of a segment's last one and their number say which ones are in it, however segments were
+// joined; where each ends says which of them are left; the set, which of those the run takes.
+func (r *reader) name(key collections.Added, o *objects, set bitmap) collections.RunID {
+	b := appendText(r.named[:0], r.store.id)
+	b = appendText(b, string(r.at.Operation))
+	b = appendText(b, string(r.at.Collection))
+	b = binary.BigEndian.AppendUint64(b, uint64(key))
+	b = appendBytes(b, o.ends)
+	b = append(b, set...)
+	r.named = b
+	sum := sha256.Sum256(b)
+	return collections.RunID(sum[:])
 }
 
 func (s *Store) planned(ctx context.Context, tx *bbolt.Tx, v auth.View, at collections.Place, q collections.Query) (*plan, error) {

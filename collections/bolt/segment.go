@@ -72,6 +72,16 @@ func (o *objects) append(dst []byte, set bitmap) []byte {
 	return dst
 }
 
+// empty reports whether nothing is left of the objects of a set.
+func (o *objects) empty(set bitmap) bool {
+	for i, j := range set.runs() {
+		if len(o.span(i, j)) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // size gives how many bytes the objects of a set have, commas included.
 func (o *objects) size(set bitmap) int {
 	n := 0

@@ -80,20 +80,26 @@ func (s *shelf) factsAt(a collections.Added) (key collections.Added, f *facts, o
 	return 0, nil, false, nil
 }
 
-// segmentAt is bytesAt for a transaction that wants nothing else of the collection.
-func segmentAt(tx *bbolt.Tx, at collections.Place, a collections.Added) (objects, error) {
+// segmentAt is bytesAt for a transaction that wants nothing else of the collection. It gives the
+// segment's key too.
+func segmentAt(tx *bbolt.Tx, at collections.Place, a collections.Added) (collections.Added, objects, error) {
 	s := &shelf{}
 	if op := tx.Bucket(operationName(at.Operation)); op != nil {
 		if c := op.Bucket(collectionName(at.Collection)); c != nil {
 			if k, v := c.Bucket([]byte(bucketSegments)).Cursor().Seek(addedKey(a)); k != nil {
-				return readObjects(v)
+				o, err := readObjects(v)
+				return keyAdded(k), o, err
 			}
 			if err := s.openTail(c); err != nil {
-				return objects{}, err
+				return 0, objects{}, err
 			}
 		}
 	}
-	return s.bytesAt(a)
+	o, err := s.bytesAt(a)
+	if err != nil {
+		return 0, objects{}, err
+	}
+	return s.tail.key(), o, nil
 }
 
 // bytesAt gives the bytes of the segment that a date_added belongs to.

@@ -50,11 +50,12 @@ type env struct {
 	open      Opener
 	store     collections.Store
 	published *atomic.Int32 // publications so far, for status ids
+	kept      *kept
 }
 
 func newEnv(t testing.TB, f Factory) *env {
 	c := newClock()
-	e := &env{TB: t, ctx: t.Context(), factory: f, clock: c, open: f.New(t, c.now), published: new(atomic.Int32)}
+	e := &env{TB: t, ctx: t.Context(), factory: f, clock: c, open: f.New(t, c.now), published: new(atomic.Int32), kept: new(kept)}
 	e.store = e.open(t)
 	t.Cleanup(func() {
 		if err := e.store.Close(); err != nil {
@@ -172,9 +173,69 @@ func (e *env) page(v auth.View, at collections.Place, q collections.Query) sheet
 	return sheet{p.Count, p.First, p.Last, p.More, p.Gone, string(e.drain(p))}
 }
 
+// kept holds runs as somebody does who compresses them once: in every case the suite reads every other
+// page out of it, as far as it goes.
+type kept struct {
+	mu    sync.Mutex
+	pages int
+	runs  map[collections.RunID]string
+}
+
+// turn reports whether the next page is one that is read out of what is kept.
+func (k *kept) turn() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.pages++
+	return k.pages%2 == 0
+}
+
+// take appends the next run of a page: what is kept under its name, or what the store gives, which is
+// kept unless it is empty. passed is whether it was kept.
+func (k *kept) take(p collections.Page, dst []byte) (longer []byte, passed bool, err error) {
+	var name collections.RunID
+	run, asked := "", 0
+	longer, err = p.Take(dst, func(id collections.RunID) bool {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		asked++
+		name = id
+		run, passed = k.runs[id]
+		return passed
+	})
+	switch {
+	case err != nil:
+		return longer, false, err
+	case asked > 1:
+		return longer, false, fmt.Errorf("Take asked for %d names of one run", asked)
+	case passed && len(longer) != len(dst):
+		return longer, false, fmt.Errorf("Take appended %d bytes of a run that was kept", len(longer)-len(dst))
+	case passed:
+		return append(longer, run...), true, nil
+	case asked == 0 && len(longer) > len(dst):
+		return longer, false, errors.New("Take did not ask for a run that is not empty")
+	case asked == 1 && len(longer) == len(dst):
+		return longer, false, errors.New("Take asked for an empty run")
+	case asked == 1:
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.runs == nil {
+			k.runs = map[collections.RunID]string{}
+		}
+		k.runs[name] = string(longer[len(dst):])
+	}
+	return longer, false, nil
+}
+
 // drain reads the bytes of a page.
 func (e *env) drain(p collections.Page) []byte {
 	e.Helper()
+	next := p.Next
+	if e.kept.turn() {
+		next = func(dst []byte) ([]byte, error) {
+			longer, _, err := e.kept.take(p, dst)
+			return longer, err
+		}
+	}
 	var body []byte
 	for {
 		start := len(body)
@@ -182,16 +243,16 @@ func (e *env) drain(p collections.Page) []byte {
 			body = append(body, ',')
 		}
 		before := len(body)
-		longer, err := p.Next(body)
+		longer, err := next(body)
 		if errors.Is(err, io.EOF) {
 			if len(longer) != before {
-				e.Fatalf("at its end, Next changed dst from %d bytes to %d", before, len(longer))
+				e.Fatalf("at its end, a page changed dst from %d bytes to %d", before, len(longer))
 			}
 			return body[:start]
 		}
 		e.check("reading a page", err)
 		if len(longer) < before || !bytes.Equal(longer[:before], body[:before]) {
-			e.Fatalf("Next did not append to dst")
+			e.Fatalf("a page did not append to dst")
 		}
 		if body = longer; len(body) == before {
 			body = body[:start] // an empty run

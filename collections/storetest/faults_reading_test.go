@@ -2,9 +2,12 @@ package storetest_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"liaison/auth"
 	"liaison/collections"
@@ -198,15 +201,52 @@ func readingFaults() []fault {
 					for run, err := p.Next(nil); err == nil; run, err = p.Next(nil) {
 						runs = append(runs, run)
 					}
-					p.Next = func(dst []byte) ([]byte, error) {
+					p.Take = func(dst []byte, have func(collections.RunID) bool) ([]byte, error) {
 						if len(runs) == 0 {
 							return dst, io.EOF
 						}
-						dst = append(dst, runs[0]...)
+						run := runs[0]
 						runs = runs[1:]
-						return dst, nil
+						if sum := sha256.Sum256(run); have != nil && have(collections.RunID(sum[:])) {
+							return dst, nil
+						}
+						return append(dst, run...), nil
 					}
+					p.Next = func(dst []byte) ([]byte, error) { return p.Take(dst, nil) }
 					return p, nil
+				}
+			},
+		},
+		{
+			name: "names runs by where they begin", reportedBy: "paging/runs_have_names",
+			breaks: named(func(n int, first, _ collections.Added, _ auth.View) string { return fmt.Sprint(n, first) }),
+		},
+		{
+			name: "names runs by their place alone", reportedBy: "paging/what_was_deleted_is_in_no_run_with_a_name_of_then",
+			breaks: named(func(n int, first, last collections.Added, v auth.View) string {
+				return fmt.Sprint(n, first, last, v.Partner, v.Level)
+			}),
+		},
+		{
+			name: "names every run anew", reportedBy: "paging/runs_have_names",
+			breaks: func() func(*broken) {
+				var pages atomic.Int64
+				return named(func(n int, _, _ collections.Added, _ auth.View) string { return fmt.Sprint(n, pages.Add(1)) })
+			}(),
+		},
+		{
+			name: "gives what is kept once more", reportedBy: "paging/at_every_limit",
+			breaks: func(b *broken) {
+				b.objects = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error) {
+					p, err := b.Model.Objects(ctx, v, at, q)
+					take := p.Take
+					p.Take = func(dst []byte, have func(collections.RunID) bool) ([]byte, error) {
+						return take(dst, func(id collections.RunID) bool {
+							have(id)
+							return false
+						})
+					}
+					return p, err
 				}
 			},
 		},
@@ -247,6 +287,24 @@ func goes(gone func(p collections.Page) bool) func(*broken) {
 	}
 }
 
+// named changes the names of runs: n counts them in their page.
+func named(name func(n int, first, last collections.Added, v auth.View) string) func(b *broken) {
+	return func(b *broken) {
+		b.objects = func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error) {
+			p, err := b.Model.Objects(ctx, v, at, q)
+			take, n := p.Take, 0
+			p.Take = func(dst []byte, have func(collections.RunID) bool) ([]byte, error) {
+				n++
+				return take(dst, func(collections.RunID) bool {
+					sum := sha256.Sum256([]byte(name(n, p.First, p.Last, v)))
+					return have(collections.RunID(sum[:]))
+				})
+			}
+			return p, err
+		}
+	}
+}
+
 // endless joins pages up to the limit.
 func (b *broken) endless(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error) {
 	p, err := b.Model.Objects(ctx, v, at, q)
@@ -255,13 +313,14 @@ func (b *broken) endless(ctx context.Context, v auth.View, at collections.Place,
 		rest, err = b.Model.Objects(ctx, v, at, collections.Query{
 			After: p.Last, Limit: q.Limit - p.Count, Versions: q.Versions, Specs: q.Specs, Types: q.Types, IDs: q.IDs,
 		})
-		first := p.Next
-		p.Next = func(dst []byte) ([]byte, error) {
-			if longer, err := first(dst); err != io.EOF {
+		first := p.Take
+		p.Take = func(dst []byte, have func(collections.RunID) bool) ([]byte, error) {
+			if longer, err := first(dst, have); err != io.EOF {
 				return longer, err
 			}
-			return rest.Next(dst)
+			return rest.Take(dst, have)
 		}
+		p.Next = func(dst []byte) ([]byte, error) { return p.Take(dst, nil) }
 		p.Count, p.Last, p.More = p.Count+rest.Count, rest.Last, rest.More
 	}
 	return p, err

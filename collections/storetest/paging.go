@@ -2,11 +2,14 @@ package storetest
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"slices"
 	"strings"
 
 	"liaison/auth"
 	"liaison/collections"
+	"liaison/stix"
 )
 
 func paging() []step {
@@ -17,6 +20,8 @@ func paging() []step {
 		{"a page ends by its size", pagingSize},
 		{"an object larger than a page", pagingLarge},
 		{"pages of a rare kind", pagingRare},
+		{"runs have names", pagingNames},
+		{"what was deleted is in no run with a name of then", pagingNamesDeleted},
 	}
 }
 
@@ -185,4 +190,110 @@ func pagingRare(e *env) {
 	q.Limit = 2
 	e.gives("a rare type, in pages", widest(), in(vn), q, rare...)
 	e.gives("a rare type, of another publisher", ownView(north), in(vn), q)
+}
+
+// pagingNames: in one store a name is the same bytes for every reader, in every collection, at every
+// position and limit, while segments grow; and what is there for a second reader has its name again.
+func pagingNames(e *env) {
+	views := []auth.View{widest(), upTo(hanoi, stix.Green), upTo(hanoi, stix.Clear), ownView(north), ownView(south)}
+	names := map[collections.RunID]string{}
+	again := 0
+	look := func(v auth.View, at collections.Place, q collections.Query) {
+		p, err := e.store.Objects(e.ctx, v, at, q)
+		e.check("planning a page", err)
+		for {
+			var name collections.RunID
+			run, err := p.Take(nil, func(id collections.RunID) bool {
+				name = id
+				return false
+			})
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			e.check("reading a page", err)
+			before, ok := names[name]
+			if ok {
+				again++
+			}
+			if ok && before != string(run) {
+				e.Fatalf("one name for two runs:\n%s\n%s", before, run)
+			}
+			names[name] = string(run)
+		}
+	}
+	levels := []stix.Level{stix.Clear, stix.Green, stix.Amber}
+	for n := range 36 {
+		list := []collections.Item{
+			item(10*n, level(levels[n%3]), to(vn, lk)), item(10*n+1, to(vn)), item(10*n+2, to(lk)),
+			item(n/4, kind("malware"), modified(n+1), to(vn)),
+		}
+		e.added([]auth.PartnerID{north, south}[n%2], list[:3]...)
+		e.publish(north, list[3])
+		if n%7 == 3 {
+			e.remove(north, in(vn), item(10*(n-n%2)+1).ID)
+		}
+		if n%5 != 0 {
+			continue
+		}
+		for _, v := range views {
+			for _, at := range []collections.Place{in(vn), in(lk)} {
+				for _, q := range []collections.Query{
+					every(), last(), {Limit: 7, Versions: allVersions()}, {Limit: 1000, Types: []string{"malware"}},
+					{Limit: 20, Versions: collections.Versions{First: true}}, {Limit: 1000, Specs: []string{"2.1"}},
+				} {
+					look(v, at, q)
+				}
+			}
+		}
+	}
+	e.reopen()
+	before := again
+	look(widest(), in(vn), every())
+	if len(names) < 10 || again == before {
+		e.Errorf("%d names, %d seen again, %d of them after reopening: want some of each", len(names), again, again-before)
+	}
+}
+
+// pagingNamesDeleted: once a deletion is acknowledged, nobody who keeps runs gives what it took away.
+func pagingNamesDeleted(e *env) {
+	list := items(0, 40)
+	e.added(north, list...)
+	read := func(p collections.Page) (body string, passed int) {
+		var b []byte
+		for {
+			longer, hit, err := e.kept.take(p, b)
+			if errors.Is(err, io.EOF) {
+				return string(b), passed
+			}
+			e.check("reading a page", err)
+			b = longer
+			if hit {
+				passed++
+			}
+		}
+	}
+	plan := func() collections.Page {
+		p, err := e.store.Objects(e.ctx, widest(), in(vn), every())
+		e.check("planning a page", err)
+		return p
+	}
+	read(plan())
+	if body, passed := read(plan()); passed == 0 || !strings.Contains(body, string(list[20].Raw)) {
+		e.Errorf("read twice, %d runs had the names of before, and the objects are %s", passed, body)
+	}
+	early := plan()
+	for _, n := range []int{20, 0, 39} {
+		e.remove(north, in(vn), list[n].ID)
+		for what, p := range map[string]collections.Page{"planned before": early, "planned after": plan()} {
+			body, _ := read(p)
+			if strings.Contains(body, string(list[n].Raw)) {
+				e.Errorf("a page that was %s has an object that was deleted, for who keeps runs by name", what)
+			}
+			if !strings.Contains(body, string(list[19].Raw)) {
+				e.Errorf("a page that was %s lacks an object that is there", what)
+			}
+		}
+		read(plan()) // keeps what is there now
+		early = plan()
+	}
 }
