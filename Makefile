@@ -31,7 +31,7 @@ lint:
 	GOOS=darwin $(GO) build -o /dev/null .
 
 go-test:
-	$(GO) test -race -shuffle=on ./...
+	bash -o pipefail -c '$(GO) test -race -shuffle=on ./... 2>&1 | .ci/no-secrets'
 
 demo:
 	$(GO) run . demo --once
