@@ -80,7 +80,8 @@ type Item struct {
 	Shared  bool                // nobody owns this id: each publisher has its own copy
 	Defines stix.Level          // the level that a marking-definition defines, else Unmarked
 	Message string              // what the publisher is told although it was taken
-	To      []auth.CollectionID // at least one, each once
+	To      []auth.CollectionID // each once; at least one, unless it is kept
+	Keep    *Keep               // nil: it is not kept
 }
 
 // Repeated is what the publisher is told of a duplicate: the item's own message, and where the version
@@ -149,6 +150,7 @@ type Status struct {
 	Failure   int
 	Pending   int
 	Duplicate int      // of the successes: there already
+	Kept      int      // of the successes: kept, wholly or for some collections; see Keep
 	First     Added    // the run of date_added that the publication was given; 0 for none
 	Last      Added    //
 	Successes []Detail // at most MaxDetails, in order of arrival; see ListSuccesses

@@ -48,6 +48,21 @@ import (
 //   - Items see the earlier items of their own publication, and publications the earlier ones.
 //   - A deleted version counts for ownership only: it can be published again, under a new Added.
 //
+// Keeping. An item with a Keep is kept: durable, a success with its message and without a date_added,
+// in no collection and no reader's sight until it is released. Within an operation:
+//   - A kept version claims its id as an added one does: the first publisher owns it, for good, whatever
+//     becomes of the version. It counts among MaxVersions.
+//   - An item that would be kept or added is a conflict with a kept version of the same publisher as with
+//     an added one. It is kept for those collections of its Keep where neither the publisher has that
+//     version nor such a one is kept for it; with none named, only if the publisher has that version in
+//     no collection and none such is kept. One that is neither added nor kept is a duplicate.
+//   - A publisher has at most MaxKept kept versions of at most MaxKeptBytes together. An item that would
+//     be more is a failure whose message names the bound.
+//   - A release adds it as if it were published now: a new Added, in order of the releases, and
+//     duplicates, MaxVersions and supersession are judged anew. Where it is there already it is just no
+//     longer kept.
+//   - Definitions and Levels count kept versions as present ones.
+//
 // Sight. A View decides object by object exactly as auth.View.Shows does, on the facts fixed at the
 // commit. First, last and the default spec version are taken among what the reader sees, of the copy
 // it is shown: first Specs (or the latest) chooses, of that Versions, and then After, IDs, Types and
@@ -81,6 +96,21 @@ type Store interface {
 	// where the reader is shown another's copy. It returns how many went; none is ErrNotFound. One line
 	// of kind "delete".
 	Delete(ctx context.Context, d Deletion) (int, error)
+
+	// Kept lists what is kept. next is the key to go on after when there may be more, else 0; a page may
+	// end early, and may even be empty with more behind it.
+	Kept(ctx context.Context, op auth.OperationID, q KeptQuery) (list []Kept, next KeptKey, err error)
+
+	// Settle releases, drops and amends what is kept, in one transaction, and gives an outcome for each
+	// release. A key that is not kept is ErrNotFound, a release without a collection, or of more than MaxSettledBytes, ErrInvalid; one that
+	// takes two by the one who asked, or that nobody asked for, is ErrDenied; then nothing was settled.
+	// One line of kind "kept.release" for each batch that something was released of, one of "kept.drop"
+	// and one of "kept.amend", each with the reason.
+	Settle(ctx context.Context, s Settlement) ([]Outcome, error)
+
+	// Withdraw removes object versions as Delete does, by their date_added, of one publisher. It returns
+	// how many went; none is ErrNotFound. One line of kind "withdraw".
+	Withdraw(ctx context.Context, w Withdrawal) (int, error)
 
 	// Objects plans a page and gives its bytes piece by piece. With q.IDs of one id it is the object
 	// endpoint's answer too; Known tells whether there is any version at all.

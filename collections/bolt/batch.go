@@ -62,6 +62,8 @@ type operation struct {
 	byNum  map[uint16]*stack
 	known  map[uint64][]*version // versions by the hash of their id, ascending by date_added
 	fresh  []*version            // whose entries are to be written
+
+	keeping *keeping // nil: not looked at
 }
 
 func (b *batch) operation(id auth.OperationID) *operation {
@@ -250,7 +252,7 @@ func (b *batch) putMeta() error {
 func (op *operation) put(tx *bbolt.Tx) error {
 	dirty := slices.SortedFunc(maps.Values(op.stacks), func(a, b *stack) int { return cmp.Compare(a.number, b.number) })
 	dirty = slices.DeleteFunc(dirty, func(s *stack) bool { return !s.dirty })
-	if len(dirty) == 0 && !op.given {
+	if len(dirty) == 0 && !op.given && op.keeping.idle() {
 		return nil
 	}
 	o, err := tx.CreateBucketIfNotExists(operationName(op.id))
@@ -263,6 +265,9 @@ func (op *operation) put(tx *bbolt.Tx) error {
 	names, err := o.CreateBucketIfNotExists([]byte(bucketNumbers))
 	if err != nil {
 		return err
+	}
+	if err := op.keeping.put(o); err != nil {
+		return fmt.Errorf("what is kept: %w", err)
 	}
 	for _, s := range dirty {
 		if s.fresh {

@@ -51,6 +51,7 @@ type Options struct {
 	sizes    sizes                                            // zero: the usual ones
 	spools   func(*os.File) spoolFile                         // nil: the file itself
 	syncDir  func(string) error                               // nil: syncDir
+	maxKept  int                                              // 0: collections.MaxKept; tests make it small
 }
 
 // lockTimeout is how long Open waits for another process to let go of the file.

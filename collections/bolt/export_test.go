@@ -26,6 +26,12 @@ func (o Options) WithScans(rows int) Options {
 	return o
 }
 
+// WithKept gives options of a store that keeps so many versions of a publisher.
+func (o Options) WithKept(most int) Options {
+	o.maxKept = most
+	return o
+}
+
 // SpoolFile is what the spool asks of its file.
 type SpoolFile = spoolFile
 

@@ -29,6 +29,7 @@ import (
 //	  ix            id hash, µs               one object version wherever it is, see index.go
 //	  n             "c" COLLECTION            2 bytes: its number in this operation
 //	                "C" number                the collection's id
+//	  kept          a bucket, see kept.go     what was taken and is in no collection yet
 //	  c COLLECTION  a bucket for each collection:
 //	    s           last µs of a segment      its objects' bytes, see segment.go
 //	    m           last µs of a segment      its objects' facts, which outlive the bytes, see facts.go

@@ -29,7 +29,9 @@ func (p *publication) check() error {
 	for i := range p.Items {
 		it := &p.Items[i]
 		switch {
-		case len(it.To) == 0:
+		case it.Keep != nil && it.Keep.Check() != nil:
+			return fmt.Errorf("item %s: %w", it.ID, it.Keep.Check())
+		case len(it.To) == 0 && it.Keep == nil:
 			return fmt.Errorf("%w: item %s goes to no collection", collections.ErrInvalid, it.ID)
 		case len(it.Raw) == 0:
 			return fmt.Errorf("%w: item %s has no bytes", collections.ErrInvalid, it.ID)
@@ -102,12 +104,21 @@ func (b *batch) judge(op *operation, p *publication, i int, t *tally) (verdict, 
 	if err != nil {
 		return v, err
 	}
-	if len(known) > 0 && known[0].Publisher != p.Publisher && !(it.Shared && known[0].shared) {
+	kept, err := op.keeps(b).of(v.hash, it.ID)
+	if err != nil {
+		return v, err
+	}
+	if !kept.owns(p, it, known) {
 		t.refuse(p, it)
 		return v, nil
 	}
 	held := map[uint16]*version(nil) // collections that have it, and as what
-	count := 0
+	mine := kept.present(p.Publisher, it.ID)
+	count := len(mine)
+	if conflicts(mine, it) {
+		t.fail(p, it, "this version was published before with other content: give changed content a later modified")
+		return v, nil
+	}
 	for _, k := range known {
 		if k.Publisher != p.Publisher || len(k.in) == 0 {
 			continue
@@ -139,15 +150,24 @@ func (b *batch) judge(op *operation, p *publication, i int, t *tally) (verdict, 
 		}
 		v.to = append(v.to, s)
 	}
-	if len(v.to) > 0 && count >= collections.MaxVersions {
+	keep := op.rest(mine, it, held)
+	if (len(v.to) > 0 || keep != nil) && count >= collections.MaxVersions {
 		t.fail(p, it, fmt.Sprintf("%d versions of this object are there, and no more may be: delete old ones first", collections.MaxVersions))
 		return v, nil
+	}
+	if keep != nil {
+		if why := op.keeping.full(p.Publisher, len(it.Raw)); why != "" {
+			t.fail(p, it, why)
+			return v, nil
+		}
+		op.keeping.keep(p, it, keep, kept, len(known) == 0)
+		t.Kept++
 	}
 	for _, c := range it.To {
 		t.reach(c)
 	}
 	if len(v.to) == 0 {
-		t.repeat(it, there)
+		t.stay(p, it, there, keep != nil)
 		return v, nil
 	}
 	b.admit(op, p, &v)
@@ -310,9 +330,19 @@ func (t *tally) refuse(p *publication, it *collections.Item) {
 	}
 }
 
-func (t *tally) repeat(it *collections.Item, there *version) {
-	t.Duplicate++
-	t.succeed(it, there.Version.Text, it.Repeated(there.Level), true)
+// stay notes an item that was added nowhere: it is kept, or there already, in a collection or kept.
+func (t *tally) stay(p *publication, it *collections.Item, there *version, kept bool) {
+	version, message := it.Version.Text, it.Message
+	if version == "" {
+		version = collections.AddedAt(p.Received).String()
+	}
+	if !kept {
+		t.Duplicate++
+		if there != nil {
+			version, message = there.Version.Text, it.Repeated(there.Level)
+		}
+	}
+	t.succeed(it, version, message, true)
 }
 
 func (t *tally) add(it *collections.Item, v *version) {
@@ -347,6 +377,7 @@ type publishLine struct {
 	Success     int                  `json:"success"`
 	Failure     int                  `json:"failure"`
 	Duplicate   int                  `json:"duplicate"`
+	Kept        int                  `json:"kept,omitempty"`
 	First       string               `json:"first,omitempty"`
 	Last        string               `json:"last,omitempty"`
 	Collections []auth.CollectionID  `json:"collections,omitempty"`
@@ -368,7 +399,7 @@ func (b *batch) record(p *publication, t *tally) {
 	l := publishLine{
 		Status: p.Status, Operation: p.Place.Operation, Collection: p.Place.Collection, Publisher: p.Publisher,
 		Address: p.Address, Total: t.Success + t.Failure, Success: t.Success, Failure: t.Failure,
-		Duplicate: t.Duplicate, Collections: t.reached,
+		Duplicate: t.Duplicate, Kept: t.Kept, Collections: t.reached,
 	}
 	if t.First != 0 {
 		l.First, l.Last = t.First.String(), t.Last.String()

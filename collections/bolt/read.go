@@ -178,6 +178,14 @@ func (s *Store) strictest(ctx context.Context, op auth.OperationID, publisher au
 						levels[id] = levels[id].Join(l)
 					}
 				})
+				if err == nil {
+					err = o.keptOfID(s.id, id, func(r *keptRecord) {
+						v := version{Fact: collections.Fact{Type: r.Type, Level: r.Level}}
+						if l, ok := level(entry{defines: r.Defines}, &v); ok && r.Publisher == publisher {
+							levels[id] = levels[id].Join(l)
+						}
+					})
+				}
 				if err != nil {
 					return fmt.Errorf("looking %s up: %w", id, err)
 				}

@@ -23,6 +23,7 @@ type stored struct {
 	Success     int                  `json:"success"`
 	Failure     int                  `json:"failure"`
 	Duplicate   int                  `json:"duplicate"`
+	Kept        int                  `json:"kept,omitempty"`
 	First       collections.Added    `json:"first,omitzero"`
 	Last        collections.Added    `json:"last,omitzero"`
 	Collections []auth.CollectionID  `json:"collections,omitempty"` // where the run is
@@ -40,7 +41,7 @@ type told struct {
 func storedStatus(t *tally) stored {
 	return stored{
 		ID: t.ID, Operation: t.Operation, Publisher: t.Publisher, Received: t.Received, Success: t.Success,
-		Failure: t.Failure, Duplicate: t.Duplicate, First: t.First, Last: t.Last, Collections: t.reached,
+		Failure: t.Failure, Duplicate: t.Duplicate, Kept: t.Kept, First: t.First, Last: t.Last, Collections: t.reached,
 		Told: t.told, Noted: t.noted, Failures: t.Failures,
 	}
 }
@@ -110,7 +111,7 @@ func (s *Store) Status(ctx context.Context, op auth.OperationID, publisher auth.
 func (o *stored) status(tx *bbolt.Tx) (collections.Status, error) {
 	st := collections.Status{
 		ID: o.ID, Operation: o.Operation, Publisher: o.Publisher, Received: o.Received, Success: o.Success,
-		Failure: o.Failure, Duplicate: o.Duplicate, First: o.First, Last: o.Last, Failures: o.Failures,
+		Failure: o.Failure, Duplicate: o.Duplicate, Kept: o.Kept, First: o.First, Last: o.Last, Failures: o.Failures,
 	}
 	n := min(o.Success, collections.MaxDetails)
 	run, err := o.run(tx, n)

@@ -25,11 +25,11 @@ func (s *Store) Publish(ctx context.Context, p collections.Publication) (collect
 	r := &request{ctx: ctx, asks: true}
 	for i := range p.Items {
 		w.hashes[i] = hashID(s.id, p.Items[i].ID)
-		r.size += (len(p.Items[i].Raw) + 256) * len(p.Items[i].To)
+		r.size += (len(p.Items[i].Raw) + 256) * max(1, len(p.Items[i].To))
 	}
 	var st collections.Status
 	r.plan = func(b *batch) (err error) {
-		st, err = b.publish(ctx, &w)
+		st, err = b.publishing(ctx, &w)
 		return err
 	}
 	if err := s.do(r); err != nil {

@@ -116,6 +116,9 @@ type broken struct {
 	apply   func(ctx context.Context, rows []auth.Record, lines []auth.Line, done func()) error
 	publish func(ctx context.Context, p collections.Publication) (collections.Status, error)
 	remove  func(ctx context.Context, d collections.Deletion) (int, error)
+	settle  func(ctx context.Context, s collections.Settlement) ([]collections.Outcome, error)
+	kept    func(ctx context.Context, op auth.OperationID, q collections.KeptQuery) ([]collections.Kept, collections.KeptKey, error)
+	retract func(ctx context.Context, w collections.Withdrawal) (int, error)
 	objects func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (collections.Page, error)
 	facts   func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, collections.Added, error)
 	known   func(v auth.View, at collections.Place, id stix.ID) (bool, error)
@@ -142,6 +145,27 @@ func (b *broken) Publish(ctx context.Context, p collections.Publication) (collec
 		return b.publish(ctx, p)
 	}
 	return b.Model.Publish(ctx, p)
+}
+
+func (b *broken) Settle(ctx context.Context, s collections.Settlement) ([]collections.Outcome, error) {
+	if b.settle != nil {
+		return b.settle(ctx, s)
+	}
+	return b.Model.Settle(ctx, s)
+}
+
+func (b *broken) Kept(ctx context.Context, op auth.OperationID, q collections.KeptQuery) ([]collections.Kept, collections.KeptKey, error) {
+	if b.kept != nil {
+		return b.kept(ctx, op, q)
+	}
+	return b.Model.Kept(ctx, op, q)
+}
+
+func (b *broken) Withdraw(ctx context.Context, w collections.Withdrawal) (int, error) {
+	if b.retract != nil {
+		return b.retract(ctx, w)
+	}
+	return b.Model.Withdraw(ctx, w)
 }
 
 func (b *broken) Delete(ctx context.Context, d collections.Deletion) (int, error) {

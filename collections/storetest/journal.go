@@ -93,3 +93,13 @@ func leaves(v any) []string {
 	}
 	return list
 }
+
+// last reads what the last line of a kind says.
+func (e *env) last(what any, kind string) {
+	e.Helper()
+	lines := e.linesOf(kind)
+	if len(lines) == 0 {
+		e.Fatalf("no line of kind %s", kind)
+	}
+	e.check("reading a line", json.Unmarshal(lines[len(lines)-1].What, what))
+}

@@ -33,7 +33,10 @@ type Model struct {
 	floor    collections.Added
 	statuses []collections.Status
 	journal  []auth.Line
-	spool    []auth.Line // served, not drained
+	spool    []auth.Line    // served, not drained
+	kept     []*keptVersion // ascending by key
+	lastKept map[auth.OperationID]collections.KeptKey
+	claims   []*claim
 }
 
 // version is one object version in one collection.
@@ -51,7 +54,7 @@ func (v *version) present() bool { return v.raw != nil }
 
 // NewModel gives an empty store that reads its clock from now.
 func NewModel(now func() time.Time) *Model {
-	return &Model{now: now, byID: map[stix.ID][]*version{}, newest: map[auth.OperationID]collections.Added{}}
+	return &Model{now: now, byID: map[stix.ID][]*version{}, newest: map[auth.OperationID]collections.Added{}, lastKept: map[auth.OperationID]collections.KeptKey{}}
 }
 
 // Reopen makes a closed model answer again.
@@ -119,16 +122,27 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 			continue
 		}
 		s.Success++
-		there, message := m.there(p, it, it.To[0]), it.Message
+		text, message := cmp.Or(it.Version.Text, collections.AddedAt(p.Received).String()), it.Message
+		var there *version
+		if len(it.To) > 0 {
+			there = m.there(p, it, it.To[0])
+		}
+		keep := m.rest(p, it)
+		if keep != nil {
+			m.hold(p, it, *keep)
+			s.Kept++
+		}
 		if added := m.add(p, it, now); added != nil {
-			there = added
+			text = added.Version.Text
 			s.First = cmp.Or(s.First, added.Added)
 			s.Last = added.Added
-		} else {
+		} else if keep == nil {
 			s.Duplicate++
-			message = it.Repeated(there.Level)
+			if there != nil {
+				text, message = there.Version.Text, it.Repeated(there.Level)
+			}
 		}
-		s.Successes = append(s.Successes, collections.Detail{ID: string(it.ID), Version: there.Version.Text, Message: message})
+		s.Successes = append(s.Successes, collections.Detail{ID: string(it.ID), Version: text, Message: message})
 		reached = append(reached, it.To...)
 	}
 	s.Successes = listed(s.Successes)
@@ -136,7 +150,7 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 	slices.Sort(reached)
 	lines := []auth.Line{lineOf(now.Time(), p.Actor, "publish", map[string]any{
 		"status": p.Status, "operation": p.Place.Operation, "collection": p.Place.Collection,
-		"success": s.Success, "failure": s.Failure, "duplicate": s.Duplicate,
+		"success": s.Success, "failure": s.Failure, "duplicate": s.Duplicate, "kept": s.Kept,
 		"first": s.First, "last": s.Last, "collections": slices.Compact(reached),
 	})}
 	if len(refused) > 0 {
@@ -185,6 +199,9 @@ func (m *Model) copyOf(op auth.OperationID, publisher auth.PartnerID, id stix.ID
 
 // foreign reports whether another publisher owns the item's id.
 func (m *Model) foreign(p collections.Publication, it collections.Item) bool {
+	if c := m.claimOf(p.Place.Operation, it.ID); c != nil { // made when nobody had it
+		return c.publisher != p.Publisher && !(c.shared && it.Shared)
+	}
 	for _, v := range m.byID[it.ID] {
 		if v.at.Operation == p.Place.Operation { // the first one owns it
 			return v.Publisher != p.Publisher && !(v.shared && it.Shared)
@@ -203,9 +220,27 @@ func (m *Model) objection(p collections.Publication, it collections.Item) string
 			return "this version was published before with other content"
 		}
 	}
-	new := slices.ContainsFunc(it.To, func(c auth.CollectionID) bool { return m.there(p, it, c) == nil })
-	if new && m.held(p, it) >= collections.MaxVersions {
+	mine := m.waiting(p.Place.Operation, p.Publisher, it.ID)
+	for _, k := range mine {
+		if at := k.Item.Version.At; at.Set && it.Version.At.Set && at.Compare(it.Version.At) == 0 && k.Item.Digest != it.Digest {
+			return "this version was published before with other content"
+		}
+	}
+	keep := m.rest(p, it)
+	new := keep != nil || slices.ContainsFunc(it.To, func(c auth.CollectionID) bool { return m.there(p, it, c) == nil })
+	if new && m.held(p, it)+len(mine) >= collections.MaxVersions {
 		return fmt.Sprintf("more than %d versions", collections.MaxVersions)
+	}
+	if keep != nil {
+		n, size := 0, 0
+		for _, k := range m.kept {
+			if k.op == p.Place.Operation && k.Publisher == p.Publisher {
+				n, size = n+1, size+k.Size
+			}
+		}
+		if n >= collections.MaxKept || size+len(it.Raw) > collections.MaxKeptBytes {
+			return "too much is kept"
+		}
 	}
 	return ""
 }

@@ -225,6 +225,12 @@ func (m *Model) strictest(
 				levels[id] = levels[id].Join(l)
 			}
 		}
+		for _, k := range m.waiting(op, publisher, id) {
+			v := version{Fact: collections.Fact{Type: k.Item.Type, Level: k.Item.Level}, defines: k.Item.Defines}
+			if l, ok := level(&v); ok {
+				levels[id] = levels[id].Join(l)
+			}
+		}
 	}
 	return levels, nil
 }

@@ -56,7 +56,11 @@ func (w *walk) step() {
 	w.Helper()
 	w.clock.step(pick(w.dice, 0, 0, 3*time.Microsecond, 777*time.Nanosecond, time.Millisecond, time.Second,
 		-400*time.Millisecond, -2*time.Second, 90*time.Second, -time.Hour))
-	switch w.below(12) {
+	switch w.below(15) {
+	case 12, 13:
+		w.settleSome()
+	case 14:
+		w.withdraw()
 	case 0:
 		w.done = "reopened"
 		w.reopen()
@@ -93,6 +97,17 @@ func (w *walk) item() collections.Item {
 	}
 	if w.chance(25) {
 		ts = append(ts, body(strings.Repeat("long ", 1+w.below(8000)))) // up to 40 kB
+	}
+	if w.chance(5) {
+		ts = append(ts, keepAs(pick(w.dice, collections.KeepHeld, collections.KeepPending), dests...))
+		if w.chance(3) {
+			ts = append(ts, to(w.place()))
+		}
+		if w.chance(3) {
+			ts = append(ts, waitsFor(item(w.below(20)).ID))
+		}
+	} else if w.chance(20) {
+		ts = append(ts, keepAs(collections.KeepUnrouted))
 	}
 	switch w.below(8) {
 	case 0, 1:
@@ -187,6 +202,81 @@ func (w *walk) delete() {
 	got, err := w.store.Delete(w.ctx, d)
 	if got != want || isNotFound(err) != isNotFound(wantErr) || err != nil && !isNotFound(err) {
 		w.Errorf("deleting: %d, %v; want %d, %v", got, err, want, wantErr)
+	}
+}
+
+// settleSome decides about some of what is kept, and compares all of it.
+func (w *walk) settleSome() {
+	w.Helper()
+	w.done = "compared what is kept"
+	q := collections.KeptQuery{Limit: 1 + w.below(30), Bytes: w.chance(2)}
+	if w.chance(3) {
+		q.Publisher, q.Waits = w.partner(), []stix.ID{item(w.below(20)).ID}
+	}
+	want, _, err := w.model.Kept(w.ctx, secure, collections.KeptQuery{
+		Limit: collections.MaxSettled, Publisher: q.Publisher, Waits: q.Waits, Bytes: q.Bytes,
+	})
+	w.check("listing what the model keeps", err)
+	for i := range want {
+		want[i].Received = want[i].Received.UTC()
+	}
+	equal(w, "what is kept", want, w.waiting(q))
+	s := w.settlement()
+	for _, k := range want {
+		switch w.below(8) {
+		case 0, 1, 2:
+			r := collections.Released{Key: k.Key}
+			if len(k.Item.Keep.To) == 0 || w.chance(3) {
+				r.To = []auth.CollectionID{w.place()}
+			}
+			s.Release = append(s.Release, r)
+		case 3:
+			s.Drop = append(s.Drop, k.Key)
+		case 4:
+			s.Amend = append(s.Amend, collections.Amended{Key: k.Key, Waits: []stix.ID{item(w.below(20)).ID}, Asked: "local:7"})
+		}
+	}
+	if len(s.Keys()) == 0 {
+		return
+	}
+	w.done = fmt.Sprintf("settled %+v", s)
+	wantOut, err := w.model.Settle(w.ctx, s)
+	w.check("settling in the model", err)
+	got := w.settle(s)
+	for i := range got {
+		if got[i].Added != 0 {
+			w.added = append(w.added, got[i].Added)
+		}
+		if (got[i].Why == "") == (wantOut[i].Why == "") {
+			got[i].Why = wantOut[i].Why // its own words
+		}
+	}
+	equal(w, "outcomes", wantOut, got)
+}
+
+// withdraw takes some of what is there, and some of what is not.
+func (w *walk) withdraw() {
+	w.Helper()
+	p := w.partner()
+	d := collections.Withdrawal{Operation: secure, Publisher: p, Actor: "local:1000", Reason: "bad", Still: agree}
+	for range 1 + w.below(8) {
+		at := w.place()
+		facts, _, err := w.model.Facts(w.ctx, auth.View{Partner: p, Own: true}, in(at), every())
+		w.check("asking the model for facts", err)
+		if len(facts) > 0 {
+			f := pick(w.dice, facts...)
+			d.Items = append(d.Items, collections.Withdrawn{Collection: w.place(), ID: f.ID, Added: f.Added})
+			d.Items = append(d.Items, collections.Withdrawn{Collection: at, ID: f.ID, Added: f.Added})
+		}
+	}
+	if len(d.Items) == 0 {
+		return
+	}
+	w.done = fmt.Sprintf("withdrew %+v", d)
+	want, wantErr := w.model.Withdraw(w.ctx, d)
+	got, err := w.store.Withdraw(w.ctx, d)
+	if got != want || isNotFound(err) != isNotFound(wantErr) || err != nil && !isNotFound(err) {
+		w.Errorf("withdrawing: %d, %v; want %d, %v", got, err, want, wantErr)
 	}
 }
 

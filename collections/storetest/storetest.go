@@ -53,6 +53,7 @@ func Cases() []Case {
 		clause("durability", durability()),
 		clause("order", order()),
 		clause("identity", identity()),
+		clause("keeping", keeping()),
 		clause("sight", sight()),
 		clause("selection", selection()),
 		clause("paging", paging()),

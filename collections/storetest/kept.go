@@ -1,0 +1,582 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"liaison/auth"
+	"liaison/collections"
+	"liaison/stix"
+)
+
+func keeping() []step {
+	return []step{
+		{"what is kept is there and nobody sees it", keptUnseen},
+		{"what is kept claims its id", keptClaims},
+		{"duplicates and conflicts are judged against it", keptJudged},
+		{"added and kept at once", keptAndAdded},
+		{"it counts among the versions of an id", keptCounted},
+		{"definitions and levels count it", keptLevels},
+		{"what is kept is found", keptQueries},
+		{"a release adds", keptRelease},
+		{"a release is judged anew", keptReleaseJudged},
+		{"some releases take two", keptSecond},
+		{"what is dropped is gone", keptDrop},
+		{"what is kept can be amended", keptAmend},
+		{"a settlement is whole or nothing", keptWhole},
+		{"a withdrawal takes what it names", withdrawn},
+	}
+}
+
+// keep has an item kept for collections, as held, and added nowhere.
+func keep(to ...auth.CollectionID) trait { return keepAs(collections.KeepHeld, to...) }
+
+func keepAs(k collections.KeepKind, to ...auth.CollectionID) trait {
+	return func(d *draft) {
+		d.To = nil
+		d.Keep = &collections.Keep{Kind: k, To: to, Reasons: []collections.Reason{{Code: "policy", Text: "everything of this partner is held"}}}
+	}
+}
+
+func also(change func(k *collections.Keep)) trait {
+	return func(d *draft) { change(d.Keep) }
+}
+
+func waitsFor(ids ...stix.ID) trait {
+	return also(func(k *collections.Keep) { k.Waits = ids })
+}
+
+// keeps publishes items that are all to be kept, and gives the keys.
+func (e *env) keeps(publisher auth.PartnerID, items ...collections.Item) []collections.KeptKey {
+	e.Helper()
+	p := e.publication(publisher, items...)
+	s := e.send(p)
+	if s.Kept != len(items) || s.Success != len(items) || s.Failure != 0 || s.Duplicate != 0 {
+		e.Fatalf("publishing %d objects to be kept: %d kept, %d successes, %d duplicates, failures %v",
+			len(items), s.Kept, s.Success, s.Duplicate, s.Failures)
+	}
+	var keys []collections.KeptKey
+	for _, k := range e.waiting(collections.KeptQuery{Batch: p.Status}) {
+		keys = append(keys, k.Key)
+	}
+	if len(keys) != len(items) {
+		e.Fatalf("%d are kept of a batch of %d", len(keys), len(items))
+	}
+	return keys
+}
+
+// waiting lists what is kept in all pages of a query.
+func (e *env) waiting(q collections.KeptQuery) []collections.Kept {
+	e.Helper()
+	if q.Limit == 0 {
+		q.Limit = 100
+	}
+	var list []collections.Kept
+	for {
+		page, next, err := e.store.Kept(e.ctx, secure, q)
+		e.check("listing what is kept", err)
+		if len(page) > q.Limit {
+			e.Errorf("%d kept in a page of %d", len(page), q.Limit)
+		}
+		for _, k := range page {
+			if k.Key <= q.After {
+				e.Errorf("key %d after %d", k.Key, q.After)
+			}
+			q.After = k.Key
+			k.Received = k.Received.UTC()
+			list = append(list, k)
+		}
+		if next == 0 || e.Failed() {
+			return list
+		}
+		if next < q.After {
+			e.Fatalf("next is %d after key %d", next, q.After)
+		}
+		q.After = next
+	}
+}
+
+func (e *env) settlement() collections.Settlement {
+	return collections.Settlement{Operation: secure, Actor: "local:1000", Reason: "looked at", Still: agree}
+}
+
+func (e *env) settle(s collections.Settlement) []collections.Outcome {
+	e.Helper()
+	list, err := e.store.Settle(e.ctx, s)
+	e.check("settling", err)
+	return list
+}
+
+func (e *env) release(keys ...collections.KeptKey) []collections.Outcome {
+	e.Helper()
+	s := e.settlement()
+	for _, k := range keys {
+		s.Release = append(s.Release, collections.Released{Key: k})
+	}
+	return e.settle(s)
+}
+
+func keptUnseen(e *env) {
+	e.added(north, item(1))
+	held := item(2, level(stix.Red), named(hanoi), message("held: a list has it"), keep(vn, lk), waitsFor(item(9).ID))
+	seen := item(3, observable, keepAs(collections.KeepUnrouted))
+	p := e.publication(north, held, seen)
+	s := e.send(p)
+	want := collections.Status{
+		ID: p.Status, Operation: secure, Publisher: north, Received: p.Received, Success: 2, Kept: 2,
+		Successes: []collections.Detail{
+			{ID: string(held.ID), Version: held.Version.Text, Message: held.Message},
+			{ID: string(seen.ID), Version: collections.AddedAt(p.Received).String()},
+		},
+	}
+	for _, again := range []bool{false, true} {
+		if again {
+			e.reopen()
+			var err error
+			s, err = e.store.Status(e.ctx, secure, north, p.Status)
+			e.check("asking for the status", err)
+		}
+		s.Received = s.Received.UTC()
+		equal(e, "the status", want, s)
+		for _, v := range views() {
+			e.gives("a reader of what is kept", v, in(lk), every())
+		}
+		e.gives("the publisher", ownView(north), in(vn), every(), item(1))
+		var list []collections.Kept
+		for n, it := range []collections.Item{held, seen} {
+			list = append(list, collections.Kept{
+				Key: collections.KeptKey(n + 1), Item: it, Size: len(it.Raw), Place: in(vn), Publisher: north,
+				Actor: p.Actor, Batch: p.Status, Received: p.Received,
+			})
+		}
+		equal(e, "what is kept", list, e.waiting(collections.KeptQuery{Bytes: true}))
+	}
+	var line struct{ Kept, Success int }
+	e.last(&line, "publish")
+	if line.Kept != 2 || line.Success != 2 {
+		e.Errorf("the journal has %+v of two that are kept", line)
+	}
+	others, _, err := e.store.Kept(e.ctx, harbor, collections.KeptQuery{Limit: 9})
+	e.check("listing what is kept elsewhere", err)
+	if len(others) > 0 {
+		e.Errorf("another operation has %d of it", len(others))
+	}
+}
+
+func keptClaims(e *env) {
+	keys := e.keeps(north, item(1, keep(vn)), item(2, keep(vn)), item(3, shared, keep(vn)))
+	owned := func(when string) {
+		e.Helper()
+		for n, it := range []collections.Item{item(1), item(2), item(3, shared)} {
+			s := e.publish(south, it)
+			if ok := s.Success == 1; ok != it.Shared {
+				e.Errorf("%s, another's publication of id %d: %+v", when, n+1, s)
+			}
+		}
+		if s := e.publish(south, item(1, modified(5), keep(vn))); s.Failure != 1 {
+			e.Errorf("%s, another's version to be kept: %+v", when, s)
+		}
+	}
+	owned("while it is kept")
+	e.reopen()
+	owned("after reopening")
+	s := e.settlement()
+	s.Drop = keys[:1]
+	s.Release = []collections.Released{{Key: keys[1]}}
+	e.settle(s)
+	owned("after a drop and a release")
+	e.remove(north, in(vn), item(2).ID)
+	owned("after a deletion")
+	if n := len(e.linesOf("ownership.refused")); n != 12 {
+		e.Errorf("%d lines of kind ownership.refused, want 12", n)
+	}
+	e.added(north, item(1)) // what was dropped can come again
+}
+
+func keptJudged(e *env) {
+	e.keeps(north, item(1, keep(vn)), item(2, keepAs(collections.KeepUnrouted)), item(3, observable, keep(vn)))
+	for n, c := range []struct {
+		what             string
+		it               collections.Item
+		kept, dup, fails int
+	}{
+		{"the same again", item(1, keep(vn)), 0, 1, 0},
+		{"the same for another place", item(1, keep(lk)), 1, 0, 0},
+		{"the same for both", item(1, keep(vn, lk)), 0, 1, 0},
+		{"the same for one more", item(1, keep(vn, lk, fj)), 1, 0, 0},
+		{"the same without a place", item(1, keepAs(collections.KeepUnrouted)), 0, 1, 0},
+		{"other bytes", item(1, body("other"), keep(vn)), 0, 0, 1},
+		{"other bytes to be added", item(1, body("other")), 0, 0, 1},
+		{"another version", item(1, modified(2), keep(vn)), 1, 0, 0},
+		{"unrouted again", item(2, keepAs(collections.KeepUnrouted)), 0, 1, 0},
+		{"an observable again", item(3, observable, keep(vn)), 0, 1, 0},
+		{"an observable with other bytes", item(3, observable, body("other"), keep(vn)), 1, 0, 0},
+		{"to be added, though it is kept", item(1), 0, 0, 0},
+		{"what is there", item(1, keep(vn)), 0, 1, 0},
+		{"what is there, without a place", item(1, keepAs(collections.KeepUnrouted)), 0, 1, 0},
+	} {
+		s := e.publish(north, c.it)
+		if s.Kept != c.kept || s.Duplicate != c.dup || s.Failure != c.fails || s.Success != 1-c.fails {
+			e.Errorf("%d, %s: %d kept, %d duplicates, %d failures; want %d, %d, %d", n, c.what, s.Kept, s.Duplicate, s.Failure, c.kept, c.dup, c.fails)
+		}
+	}
+	var rest [][]auth.CollectionID
+	for _, k := range e.waiting(collections.KeptQuery{IDs: []stix.ID{item(1).ID}}) {
+		rest = append(rest, k.Item.Keep.To)
+	}
+	equal(e, "where the versions go", [][]auth.CollectionID{{vn}, {lk}, {fj}, {vn}}, rest)
+	// within one publication
+	s := e.publish(north, item(8, keep(vn)), item(8, keep(vn)), item(8, body("other")), item(9), item(9, body("other"), keep(lk)))
+	if s.Kept != 1 || s.Duplicate != 1 || s.Failure != 2 || s.Success != 3 {
+		e.Errorf("one after the other: %+v", s)
+	}
+}
+
+func keptAndAdded(e *env) {
+	both := item(1, keep(lk), to(vn))
+	s := e.publish(north, both)
+	if s.Success != 1 || s.Kept != 1 || s.First == 0 {
+		e.Errorf("added and kept: %+v", s)
+	}
+	e.gives("where it was added", widest(), in(vn), every(), both)
+	e.gives("where it is kept for", widest(), in(lk), every())
+	list := e.waiting(collections.KeptQuery{})
+	if len(list) != 1 {
+		e.Fatalf("%d are kept, want 1", len(list))
+	}
+	out := e.release(list[0].Key)
+	if out[0].Added <= s.First || len(out[0].To) != 1 {
+		e.Errorf("its release: %+v", out)
+	}
+	e.gives("after its release", widest(), in(lk), every(), both)
+}
+
+func keptCounted(e *env) {
+	var half, rest []collections.Item
+	for n := range collections.MaxVersions - 1 {
+		it := item(1, modified(n+1))
+		if n%2 == 0 {
+			it = item(1, modified(n+1), keep(vn))
+		}
+		half = append(half, it)
+	}
+	e.publish(north, half...)
+	rest = append(rest, item(1, modified(4000), keep(vn)), item(1, modified(4001), keep(vn)), item(1, modified(4002)))
+	s := e.publish(north, rest...)
+	if s.Success != 1 || s.Failure != 2 || !strings.Contains(s.Failures[0].Message, fmt.Sprint(collections.MaxVersions)) {
+		e.Errorf("at the bound of versions: %+v", s)
+	}
+	e.published.Add(0)
+	keys := e.waiting(collections.KeptQuery{Limit: 1000})
+	if out := e.release(keys[0].Key); out[0].Added == 0 {
+		e.Errorf("a release at the bound: %+v", out)
+	}
+}
+
+func keptLevels(e *env) {
+	e.added(north, item(5, defining(stix.Green), level(stix.Green)))
+	e.keeps(north, item(5, defining(stix.Amber), modified(2), keep(vn)), item(6, level(stix.Amber), keep(vn)))
+	ids := []stix.ID{item(5, defining(0)).ID, item(6).ID}
+	for who, want := range map[auth.PartnerID][2]map[stix.ID]stix.Level{
+		north: {{ids[0]: stix.Amber}, {ids[0]: stix.Green, ids[1]: stix.Amber}},
+		south: {{}, {}},
+	} {
+		definitions, err := e.store.Definitions(e.ctx, secure, who, ids)
+		e.check("asking for definitions", err)
+		levels, err := e.store.Levels(e.ctx, secure, who, ids)
+		e.check("asking for levels", err)
+		equal(e, "definitions of "+string(who), want[0], definitions)
+		equal(e, "levels of "+string(who), want[1], levels)
+	}
+}
+
+func keptQueries(e *env) {
+	a := e.keeps(north, item(1, keep(vn)), item(2, keepAs(collections.KeepUnrouted)))
+	b := e.keeps(south, item(3, keepAs(collections.KeepPending, vn), waitsFor(item(7).ID, item(8).ID)), item(4, keep(vn)))
+	c := e.keeps(north, item(1, modified(2), keepAs(collections.KeepPending, vn), waitsFor(item(8).ID)))
+	all := append(append(append([]collections.KeptKey(nil), a...), b...), c...)
+	first := e.waiting(collections.KeptQuery{Keys: a[:1]})
+	for what, q := range map[string]struct {
+		q    collections.KeptQuery
+		want []collections.KeptKey
+	}{
+		"everything":          {collections.KeptQuery{}, all},
+		"in small pages":      {collections.KeptQuery{Limit: 2}, all},
+		"one by one":          {collections.KeptQuery{Limit: 1, Bytes: true}, all},
+		"after one":           {collections.KeptQuery{After: b[0]}, []collections.KeptKey{b[1], c[0]}},
+		"held":                {collections.KeptQuery{Kind: collections.KeepHeld}, []collections.KeptKey{a[0], b[1]}},
+		"of one":              {collections.KeptQuery{Publisher: south}, b},
+		"pending of one":      {collections.KeptQuery{Publisher: north, Kind: collections.KeepPending, Limit: 1}, c},
+		"a batch":             {collections.KeptQuery{Batch: first[0].Batch, Limit: 1}, a},
+		"another's batch":     {collections.KeptQuery{Batch: first[0].Batch, Publisher: south}, nil},
+		"an id":               {collections.KeptQuery{IDs: []stix.ID{item(1).ID}, Limit: 1}, []collections.KeptKey{a[0], c[0]}},
+		"ids":                 {collections.KeptQuery{IDs: []stix.ID{item(9).ID, item(2).ID}}, a[1:]},
+		"what waits":          {collections.KeptQuery{Waits: []stix.ID{item(8).ID}}, []collections.KeptKey{b[0], c[0]}},
+		"what waits for both": {collections.KeptQuery{Waits: []stix.ID{item(7).ID, item(8).ID}, Limit: 1}, []collections.KeptKey{b[0], c[0]}},
+		"what waits of one":   {collections.KeptQuery{Waits: []stix.ID{item(8).ID}, Publisher: north}, c},
+		"keys":                {collections.KeptQuery{Keys: []collections.KeptKey{c[0], 99, a[0]}, Limit: 1}, []collections.KeptKey{a[0], c[0]}},
+		"none of the keys":    {collections.KeptQuery{Keys: []collections.KeptKey{}}, nil},
+	} {
+		var got []collections.KeptKey
+		for _, k := range e.waiting(q.q) {
+			got = append(got, k.Key)
+			if q.q.Bytes != (len(k.Item.Raw) > 0) {
+				e.Errorf("%s: %d bytes of %d", what, len(k.Item.Raw), k.Key)
+			}
+		}
+		equal(e, what, q.want, got)
+	}
+}
+
+func keptRelease(e *env) {
+	older := item(1, modified(1), keep(vn))
+	newest := item(1, modified(3), keep(vn, lk), level(stix.Green))
+	keys := e.keeps(north, older, newest, item(2, observable, keep(lk)), item(3, keepAs(collections.KeepUnrouted)))
+	other := e.keeps(south, item(4, keep(vn)))
+	middle := item(1, modified(2))
+	_, before := e.added(north, middle)
+	e.clock.step(1e9)
+	s := e.settlement()
+	s.Release = []collections.Released{
+		{Key: other[0]}, {Key: keys[1]}, {Key: keys[0]}, {Key: keys[2]}, {Key: keys[3], To: []auth.CollectionID{fj, vn}},
+	}
+	outcomes := e.settle(s)
+	for i, o := range outcomes {
+		if o.Key != s.Release[i].Key || o.Added <= before || o.Stays || o.Why != "" {
+			e.Errorf("outcome %d: %+v after %v", i, o, before)
+		}
+		before = o.Added
+	}
+	at := collections.AddedAt(e.clock.now())
+	if len(outcomes) != 5 || outcomes[0].Added != at || outcomes[1].Added != at+20 || outcomes[3].Version != outcomes[3].Added.String() {
+		e.Errorf("outcomes at %v: %+v", at, outcomes)
+	}
+	for range 2 {
+		e.gives("the last versions", widest(), in(vn), last(), item(4), newest, item(3))
+		e.gives("all versions", widest(), in(vn), every(), middle, item(4), newest, older, item(3))
+		e.gives("elsewhere", widest(), in(lk), every(), newest, item(2, observable))
+		e.gives("where it was sent by hand", widest(), in(fj), every(), item(3))
+		e.gives("below its level", upTo(hanoi, stix.Clear), in(lk), every(), item(2, observable))
+		equal(e, "what is still kept", 0, len(e.waiting(collections.KeptQuery{})))
+		e.reopen()
+	}
+	if n := len(e.linesOf("kept.release")); n != 2 {
+		e.Fatalf("%d lines of kind kept.release for two batches", n)
+	}
+	var line struct {
+		Batch       collections.StatusID
+		Publisher   auth.PartnerID
+		Reason      string
+		Count       int
+		First, Last string
+		Collections []auth.CollectionID
+	}
+	e.last(&line, "kept.release")
+	if line.Publisher != north || line.Count != 4 || line.Reason != "looked at" || len(line.Collections) != 3 ||
+		line.First != outcomes[1].Added.String() || line.Last != outcomes[4].Added.String() {
+		e.Errorf("the line of a release: %+v", line)
+	}
+}
+
+func keptReleaseJudged(e *env) {
+	keys := e.keeps(north, item(1, keep(vn, lk)), item(2, keep(vn)))
+	e.added(north, item(1))
+	e.added(north, item(2, to(vn)))
+	out := e.release(keys...)
+	if out[0].Added == 0 || len(out[0].To) != 1 || out[0].To[0] != lk || out[0].Stays {
+		e.Errorf("a release of what is in one of two places: %+v", out[0])
+	}
+	if out[1].Added != 0 || out[1].Stays || out[1].Why == "" {
+		e.Errorf("a release of what is there: %+v", out[1])
+	}
+	e.gives("once", widest(), in(vn), every(), item(1), item(2))
+	e.gives("where it was not", widest(), in(lk), every(), item(1))
+	equal(e, "what is still kept", 0, len(e.waiting(collections.KeptQuery{})))
+	s := e.publish(north, item(1), item(1, to(lk)), item(2, keep(vn)))
+	if s.Duplicate != 3 {
+		e.Errorf("what was released, again: %+v", s)
+	}
+}
+
+func keptSecond(e *env) {
+	two := also(func(k *collections.Keep) { k.Second = true })
+	keys := e.keeps(north, item(1, keep(vn), two), item(2, keep(vn)))
+	before := e.everything()
+	s := e.settlement()
+	s.Release = []collections.Released{{Key: keys[1]}, {Key: keys[0]}}
+	try := func(what string) {
+		e.Helper()
+		if _, err := e.store.Settle(e.ctx, s); !errors.Is(err, collections.ErrDenied) {
+			e.Errorf("%s: %v, want denied", what, err)
+		}
+		after := e.everything()
+		before.Journal, after.Journal = nil, nil
+		equal(e, what, before, after)
+	}
+	try("released though nobody asked")
+	e.settle(collections.Settlement{
+		Operation: secure, Actor: s.Actor, Still: agree, Reason: "a false alarm",
+		Amend: []collections.Amended{{Key: keys[0], Asked: s.Actor, Because: "a false alarm"}},
+	})
+	before = e.everything()
+	try("released by the one who asked")
+	e.reopen()
+	k := e.waiting(collections.KeptQuery{Keys: keys[:1]})[0]
+	if k.Asked != s.Actor || k.Because != "a false alarm" {
+		e.Errorf("who asked: %+v", k)
+	}
+	s.Actor = "operator_2"
+	if out := e.settle(s); out[1].Added == 0 {
+		e.Errorf("released by another: %+v", out)
+	}
+	e.gives("after two agreed", widest(), in(vn), every(), item(2), item(1))
+	var line struct{ Asked []auth.Actor }
+	e.last(&line, "kept.release")
+	equal(e, "who is in the journal as asking", []auth.Actor{"local:1000"}, line.Asked)
+}
+
+func keptDrop(e *env) {
+	keys := e.keeps(north, item(1, keep(vn), waitsFor(item(9).ID)), item(2, keep(vn)))
+	s := e.settlement()
+	s.Drop = keys[:1]
+	if out := e.settle(s); len(out) != 0 {
+		e.Errorf("outcomes of a drop: %+v", out)
+	}
+	for range 2 {
+		for what, q := range map[string]collections.KeptQuery{
+			"all": {}, "by id": {IDs: []stix.ID{item(1).ID, item(2).ID}}, "by key": {Keys: keys},
+		} {
+			list := e.waiting(q)
+			if len(list) != 1 || list[0].Key != keys[1] {
+				e.Errorf("%s: %+v is kept after a drop, want key %d", what, list, keys[1])
+			}
+		}
+		equal(e, "what waits", 0, len(e.waiting(collections.KeptQuery{Waits: []stix.ID{item(9).ID}})))
+		e.gives("after a drop", widest(), in(vn), every())
+		e.reopen()
+	}
+	if again := e.keeps(north, item(1, keep(vn))); again[0] <= keys[1] {
+		e.Errorf("key %d is given again", again[0])
+	}
+	var line struct {
+		Reason string
+		IDs    []stix.ID
+	}
+	e.last(&line, "kept.drop")
+	if line.Reason != "looked at" || len(line.IDs) != 1 || line.IDs[0] != item(1).ID {
+		e.Errorf("the line of a drop: %+v", line)
+	}
+}
+
+func keptAmend(e *env) {
+	keys := e.keeps(north, item(1, keepAs(collections.KeepPending, vn), waitsFor(item(7).ID, item(8).ID)), item(2, keep(vn)))
+	s := e.settlement()
+	s.Amend = []collections.Amended{{Key: keys[0], Waits: []stix.ID{item(8).ID}, To: []auth.CollectionID{vn, lk}}}
+	e.settle(s)
+	for range 2 {
+		k := e.waiting(collections.KeptQuery{Keys: keys[:1]})[0]
+		if k.Item.Keep.Kind != collections.KeepPending || len(k.Item.Keep.Reasons) != 1 || k.Asked != "" {
+			e.Errorf("what was not amended: %+v", k.Item.Keep)
+		}
+		equal(e, "its collections", []auth.CollectionID{vn, lk}, k.Item.Keep.To)
+		equal(e, "what waits no more", 0, len(e.waiting(collections.KeptQuery{Waits: []stix.ID{item(7).ID}})))
+		equal(e, "what still waits", 1, len(e.waiting(collections.KeptQuery{Waits: []stix.ID{item(8).ID}})))
+		e.reopen()
+	}
+	s.Amend = []collections.Amended{{
+		Key: keys[0], Waits: []stix.ID{}, Kind: collections.KeepHeld, Reasons: []collections.Reason{{Code: "guard"}},
+	}}
+	e.settle(s)
+	k := e.waiting(collections.KeptQuery{Keys: keys[:1]})[0]
+	if k.Item.Keep.Kind != collections.KeepHeld || len(k.Item.Keep.Waits) != 0 || k.Item.Keep.Reasons[0].Code != "guard" {
+		e.Errorf("what was amended: %+v", k.Item.Keep)
+	}
+	if n := len(e.linesOf("kept.amend")); n != 2 {
+		e.Errorf("%d lines of kind kept.amend, want 2", n)
+	}
+	e.release(keys[0])
+	e.gives("released where it was amended to", widest(), in(lk), every(), item(1))
+}
+
+func keptWhole(e *env) {
+	keys := e.keeps(north, item(1, keep(vn)), item(2, keepAs(collections.KeepUnrouted)), item(3, keep(vn)))
+	e.keeps(south, item(4, keep(vn)))
+	before, kept := e.everything(), e.waiting(collections.KeptQuery{Bytes: true})
+	errGone := errors.New("suspended")
+	for what, c := range map[string]struct {
+		change func(s *collections.Settlement)
+		want   error
+	}{
+		"what Still refuses":  {func(s *collections.Settlement) { s.Still = func() error { return errGone } }, errGone},
+		"a key that is not":   {func(s *collections.Settlement) { s.Drop = append(s.Drop, 99) }, collections.ErrNotFound},
+		"another operation's": {func(s *collections.Settlement) { s.Operation = harbor }, collections.ErrNotFound},
+		"nowhere to go": {
+			func(s *collections.Settlement) { s.Release = append(s.Release, collections.Released{Key: keys[1]}) }, collections.ErrInvalid,
+		},
+		"twice":   {func(s *collections.Settlement) { s.Drop = append(s.Drop, keys[0]) }, collections.ErrInvalid},
+		"nothing": {func(s *collections.Settlement) { s.Release, s.Drop, s.Amend = nil, nil, nil }, collections.ErrInvalid},
+	} {
+		s := e.settlement()
+		s.Release = []collections.Released{{Key: keys[0]}}
+		s.Amend = []collections.Amended{{Key: keys[2], Asked: "local:1"}}
+		c.change(&s)
+		if out, err := e.store.Settle(e.ctx, s); !errors.Is(err, c.want) || out != nil {
+			e.Errorf("%s: %v, %v; want %v", what, out, err, c.want)
+		}
+		equal(e, what+": what the store holds", before, e.everything())
+		equal(e, what+": what is kept", kept, e.waiting(collections.KeptQuery{Bytes: true}))
+	}
+	p := e.publication(north, item(7, keep(vn)))
+	p.Still = func() error { return errGone }
+	if _, err := e.store.Publish(e.ctx, p); !errors.Is(err, errGone) {
+		e.Errorf("publishing: %v, want the error of Still", err)
+	}
+	equal(e, "what is kept of what was refused", kept, e.waiting(collections.KeptQuery{Bytes: true}))
+	e.added(south, item(7)) // nobody has it
+	e.reopen()
+	equal(e, "what is kept after reopening", kept, e.waiting(collections.KeptQuery{Bytes: true}))
+}
+
+func withdrawn(e *env) {
+	two := item(1, modified(2))
+	first, last := e.added(north, item(1), two, item(2, to(vn, lk)))
+	e.added(south, item(3))
+	w := collections.Withdrawal{
+		Operation: secure, Publisher: north, Batch: statusID(1), Actor: "local:1000", Reason: "a bad batch", Still: agree,
+		Items: []collections.Withdrawn{
+			{Collection: vn, ID: item(1).ID, Added: first + 20}, {Collection: lk, ID: item(2).ID, Added: last},
+			{Collection: lk, ID: item(2).ID, Added: last}, {Collection: fj, ID: item(2).ID, Added: last},
+			{Collection: vn, ID: item(1).ID, Added: first + 1}, {Collection: vn, ID: item(3).ID, Added: last + 20},
+		},
+	}
+	refused := w
+	errGone := errors.New("suspended")
+	refused.Still = func() error { return errGone }
+	if n, err := e.store.Withdraw(e.ctx, refused); n != 0 || !errors.Is(err, errGone) {
+		e.Errorf("withdrawing: %d, %v; want the error of Still", n, err)
+	}
+	n, err := e.store.Withdraw(e.ctx, w)
+	e.check("withdrawing", err)
+	if n != 2 {
+		e.Errorf("%d went, want 2", n)
+	}
+	for range 2 {
+		e.gives("what is left", widest(), in(vn), collections.Query{Limit: 9}, item(1), item(2, to(vn, lk)), item(3))
+		e.gives("elsewhere", widest(), in(lk), every())
+		e.reopen()
+	}
+	if n, err := e.store.Withdraw(e.ctx, w); n != 0 || !isNotFound(err) {
+		e.Errorf("withdrawing again: %d, %v; want not found", n, err)
+	}
+	var line struct {
+		Reason string
+		Count  int
+		Batch  collections.StatusID
+	}
+	e.last(&line, "withdraw")
+	if line.Reason != "a bad batch" || line.Count != 2 || len(e.linesOf("withdraw")) != 1 {
+		e.Errorf("the line of a withdrawal: %+v", line)
+	}
+	e.added(north, two) // it can come again
+}
