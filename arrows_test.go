@@ -21,6 +21,7 @@ func arrows() map[string][]string {
 		"liaison/certs":                 {},
 		"liaison/auth":                  {"liaison/stix"},
 		"liaison/collections":           {"liaison/stix", "liaison/auth"},
+		"liaison/collections/routing":   {"liaison/stix"},
 		"liaison/collections/bolt":      domain,
 		"liaison/collections/storetest": domain,
 		"liaison/server":                gateway,
@@ -35,12 +36,13 @@ func arrows() map[string][]string {
 // barred says what a room must not import besides.
 func barred() map[string][]string {
 	return map[string][]string{
-		"liaison/stix":             {"net/http", "net", "os", "time"},
-		"liaison/auth":             {"net/http"},
-		"liaison/certs":            {"net/http"},
-		"liaison/collections":      {"net/http"},
-		"liaison/collections/bolt": {"net/http"},
-		"liaison/server/taxii":     {"github.com/labstack/echo/v4"},
+		"liaison/stix":                {"net/http", "net", "os", "time"},
+		"liaison/auth":                {"net/http"},
+		"liaison/certs":               {"net/http"},
+		"liaison/collections":         {"net/http"},
+		"liaison/collections/bolt":    {"net/http"},
+		"liaison/collections/routing": {"net/http", "net", "os", "time"},
+		"liaison/server/taxii":        {"github.com/labstack/echo/v4"},
 	}
 }
 

@@ -1,0 +1,106 @@
+package routing
+
+import "liaison/stix"
+
+// Held is what the publisher published in the operation before and may be brought: its own objects and
+// its own copies of shared ones, never another's, and nothing that is on hold, blocked or recalled.
+type Held interface {
+	// In gives the countries in whose collections versions of the object are, and whether it is kept
+	// at all: what waits to be routed is kept and nowhere. It is asked for the objects of the
+	// publication too.
+	In(id stix.ID) (Set, bool)
+	// Object reads the newest version of a kept object; the reasons are those that it was routed for, if
+	// they are kept. false: it cannot be had any more.
+	Object(id stix.ID, read func(o *stix.Object)) ([]Reason, bool)
+	// Waiting gives the kept objects that wait for this id (Route.Waits), at most MaxWaiting.
+	Waiting(id stix.ID) []stix.ID
+}
+
+// Of names an object in a question: its index in the publication, or -1 and the id of one that is kept.
+type Of struct {
+	Index int
+	ID    stix.ID
+}
+
+// Request is what a plan is made of besides the graph.
+type Request struct {
+	// Countries is the publisher's list for the whole publication; nil: none. It holds for every object
+	// that has no list of its own.
+	Countries []Country
+	// Held knows what is kept; nil: nothing.
+	Held Held
+	// Allowed says whether the object may go to the country's collection: its marking, the collection's
+	// ceiling, what the publisher may write. It is asked once for each object and country; nil allows
+	// everything.
+	Allowed func(o Of, c Country) bool
+}
+
+// Plan is where everything goes, dependencies first: the order in which it is to be added.
+type Plan struct {
+	Routes []Route
+
+	graph *Graph
+}
+
+// Route is where one object goes. Every object of the publication that was not dropped has one; a kept
+// object has one when it goes to another country now.
+type Route struct {
+	Of
+	State   State
+	To      Set // where it goes: of a kept object only where it is not yet
+	Own     Set // of To, for reasons of its own; the rest it was brought to or follows to
+	Refused Set // where it would go and Allowed forbids it
+	// Waits are the ids that a relationship, a sighting or another object about objects waits for: they
+	// are unknown (Waiting), or known and not in the same countries (Apart).
+	Waits []stix.ID
+	// Notes are what the publisher is told: a country that could not be read.
+	Notes []string
+
+	node int32
+}
+
+// Plan finds where everything goes. A graph is planned once.
+//
+// It takes time in proportion to the objects and their references.
+func (r *Router) Plan(g *Graph, q Request) *Plan {
+	c := closure{Graph: g, q: q}
+	g.load(q.Held)
+	g.find(&q)
+	c.route()
+	c.bring()
+	c.follow()
+	return c.plan()
+}
+
+// Reasons lists why an object concerns countries, those outside the operation too, in the order of
+// preference, at most MaxReasons; and last why it was brought or follows, if it does.
+func (p *Plan) Reasons(route *Route) []Reason {
+	g := p.graph
+	v := &g.nodes[route.node]
+	c := v.said
+	switch {
+	case v.flags&hasStated != 0:
+	case v.flags&hasSeen != 0:
+		c = v.seen
+	case v.flags&hasAround != 0:
+		c = v.also
+	}
+	list := make([]Reason, 0, c.n+1)
+	for i := c.first; i >= 0; i = g.records[i].next {
+		list = append(list, g.records[i].Reason)
+	}
+	if earlier := route.To.Intersect(v.there).Without(v.own); !earlier.Empty() {
+		for i := range earlier.All() {
+			list = append(list, Reason{Code: Earlier, Country: g.router.countries[i]})
+		}
+	}
+	if rest := route.To.Without(v.own).Without(v.there); !rest.Empty() {
+		switch {
+		case v.by >= 0:
+			list = append(list, Reason{Code: Brought, Value: g.nodes[v.by].id})
+		case v.class >= linkClass:
+			list = append(list, Reason{Code: Follows})
+		}
+	}
+	return list
+}
