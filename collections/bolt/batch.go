@@ -53,8 +53,9 @@ type operation struct {
 	id     auth.OperationID
 	sizes  sizes
 	stored *bbolt.Bucket // nil: nothing is stored yet
-	index  *bbolt.Cursor
+	index  index
 	names  *bbolt.Bucket
+	sets   *bbolt.Bucket
 	last   collections.Added
 	given  bool // last has moved
 	number uint16
@@ -76,10 +77,9 @@ func (b *batch) operation(id auth.OperationID) *operation {
 	if op.stored = b.tx.Bucket(operationName(id)); op.stored != nil {
 		op.names = op.stored.Bucket([]byte(bucketNumbers))
 		op.last = collections.Added(numberOf(op.stored.Get([]byte(keyLast))))
-		if ix := op.stored.Bucket([]byte(bucketIndex)); ix != nil {
-			op.index = ix.Cursor()
-		}
+		op.sets = op.stored.Bucket([]byte(bucketSets))
 	}
+	op.index = openIndex(b.tx, op.stored, b.s.delta(id))
 	op.number = highestNumber(op.names)
 	op.last = max(op.last, b.s.given[id]) // not lower than what a failed transaction may have shown
 	b.ops[id] = op
@@ -152,29 +152,29 @@ func (op *operation) versions(hash uint64, id stix.ID) ([]*version, error) {
 }
 
 func (op *operation) load(hash uint64) ([]*version, error) {
-	if op.index == nil {
-		return nil, nil
+	rows, err := op.index.find(hash)
+	if err != nil {
+		return nil, err
 	}
 	var list []*version
-	prefix := hashKey(hash)
-	for k, b := op.index.Seek(prefix[:]); len(k) == 16 && [8]byte(k) == prefix; k, b = op.index.Next() {
-		e, err := readEntry(b)
+	for _, e := range rows {
+		in, gone, err := e.places.lists(op.sets)
 		if err != nil {
 			return nil, err
 		}
-		numbers := append(slices.Clone(e.in), e.gone...)
-		if len(numbers) == 0 {
-			return nil, errDamaged
+		any := gone
+		if len(in) > 0 {
+			any = in
 		}
-		s, err := op.numbered(numbers[0])
+		s, err := op.numbered(any[0])
 		if err != nil {
 			return nil, err
 		}
-		v, at, err := s.find(keyAdded(k[8:]))
+		v, at, err := s.find(e.added)
 		if err != nil {
 			return nil, err
 		}
-		v.hash, v.digest, v.defines, v.in, v.gone = hash, e.digest, e.defines, e.in, e.gone
+		v.hash, v.digest, v.defines, v.in, v.gone = hash, e.digest, e.defines, in, gone
 		v.spots = append(v.spots, at)
 		list = append(list, v)
 	}
@@ -206,7 +206,7 @@ func (op *operation) write(v *version) {
 // put writes everything that was planned.
 func (b *batch) put() error {
 	for _, id := range slices.Sorted(maps.Keys(b.ops)) {
-		if err := b.ops[id].put(b.tx); err != nil {
+		if err := b.ops[id].put(b); err != nil {
 			return fmt.Errorf("writing operation %s: %w", id, err)
 		}
 	}
@@ -249,13 +249,13 @@ func (b *batch) putMeta() error {
 	return err
 }
 
-func (op *operation) put(tx *bbolt.Tx) error {
+func (op *operation) put(b *batch) error {
 	dirty := slices.SortedFunc(maps.Values(op.stacks), func(a, b *stack) int { return cmp.Compare(a.number, b.number) })
 	dirty = slices.DeleteFunc(dirty, func(s *stack) bool { return !s.dirty })
 	if len(dirty) == 0 && !op.given && op.keeping.idle() {
 		return nil
 	}
-	o, err := tx.CreateBucketIfNotExists(operationName(op.id))
+	o, err := b.tx.CreateBucketIfNotExists(operationName(op.id))
 	if err != nil {
 		return err
 	}
@@ -279,17 +279,22 @@ func (op *operation) put(tx *bbolt.Tx) error {
 			return fmt.Errorf("collection %s: %w", s.id, err)
 		}
 	}
-	index, err := o.CreateBucketIfNotExists([]byte(bucketIndex))
+	if len(op.fresh) == 0 {
+		return nil
+	}
+	sets, err := o.CreateBucketIfNotExists([]byte(bucketSets))
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(op.fresh, func(a, b *version) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.Added, b.Added)) })
-	for _, v := range op.fresh {
-		if err := index.Put(v.entryKey(), v.writeEntry()); err != nil {
+	list := make([]entry, len(op.fresh))
+	for i, v := range op.fresh {
+		at, err := putPlaces(sets, v.in, v.gone)
+		if err != nil {
 			return err
 		}
+		list[i] = entry{v.hash, v.Added, v.digest, v.defines, at}
 	}
-	return nil
+	return b.s.deltaFor(op.id).put(b.tx, o, list, b.s.deltas.oldest())
 }
 
 // line adds a line to the journal. what is plain data.

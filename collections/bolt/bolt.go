@@ -67,6 +67,7 @@ type Store struct {
 	copying sync.RWMutex // held by Backup, whose transactions are long
 	copies  copies       // that run, to be ended when the store mends itself
 	db      *bbolt.DB    // nil while it cannot be opened; swapped by the committer under gate
+	deltas  deltas
 
 	spool *spool
 	mark  spoolMark                              // drained up to here; the committer's
@@ -219,7 +220,7 @@ func (s *Store) load(db *bbolt.DB) error {
 		}
 		s.id = id
 		s.mark = readSpoolMark(meta.Get([]byte(keySpool)))
-		return nil
+		return s.loadDeltas(tx)
 	})
 }
 
@@ -298,6 +299,8 @@ func (s *Store) view(ctx context.Context, f func(*bbolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	low := s.deltas.enter()
+	defer s.deltas.leave(low)
 	return s.db.View(f)
 }
 

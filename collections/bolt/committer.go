@@ -181,7 +181,11 @@ func (s *Store) transact(group []*request, last bool) (b *batch, id int, err err
 		return nil, 0, errors.Join(err, tx.Rollback())
 	}
 	id = tx.ID()
-	return b, id, tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return b, id, err
+	}
+	s.deltas.committed(id)
+	return b, id, nil
 }
 
 // drain plans to take what was served into the journal.

@@ -16,13 +16,13 @@ func (o Options) WithFile(open func(string, int, os.FileMode) (*os.File, error))
 
 // WithSegments gives options whose segments have other sizes, in bytes.
 func (o Options) WithSegments(full, small int) Options {
-	o.sizes = sizes{full, small, collections.MaxScan}
+	o.sizes = sizes{full, small, collections.MaxScan, 40}
 	return o
 }
 
 // WithScans gives options whose pages end after so many rows, in segments of at most a few objects.
 func (o Options) WithScans(rows int) Options {
-	o.sizes = sizes{2500, 900, rows}
+	o.sizes = sizes{2500, 900, rows, 100}
 	return o
 }
 
@@ -71,7 +71,12 @@ func ReadAnything(b []byte) {
 		t.track([]byte("C\x01\x00"))
 		t.reopen()
 	}
-	readEntry(b)
+	if _, r, err := readRun(b); err == nil {
+		for i := r.seek(1 << 40); i < r.len(); i++ {
+			readEntry(r.at(i))
+		}
+	}
+	readSet(b)
 	trackNamed(b)
 	readSpoolMark(b)
 	parseSpooled(b)
@@ -89,7 +94,7 @@ func Samples() [][]byte {
 		turn([]*version{v}, []bool{false}, []bool{true}, func(t track, _ int) { s.tracks[t] = s.tracks[t].flip(pos) })
 	}
 	return [][]byte{
-		writeFacts(s.list), s.writeObjects(), s.writeTail(), s.list[0].writeEntry(),
+		writeFacts(s.list), s.writeObjects(), s.writeTail(), inMany([]uint16{1, 2}, []uint16{3}), (&entry{hash: 1 << 50, added: 7}).append(make([]byte, runHeader)),
 		overTrack("hanoi", mixNamed, kindLast).name(), spoolMark{1, 2}.bytes(),
 	}
 }

@@ -1,8 +1,11 @@
 package bolt
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -11,21 +14,39 @@ import (
 	"liaison/stix"
 )
 
-// The id index of an operation, bucket ix: one entry for every object version, deleted ones too.
+// The id index of an operation: one row for every object version, deleted ones too.
 //
-//	key     8 bytes hash of the id, keyed with the store's id so that nobody can aim at collisions;
-//	        8 bytes date_added
-//	value   1 byte: the level that it defines, see stix.Level
-//	        16 bytes of the SHA-256 of its bytes
-//	        numbers of the collections that it is in: how many, then each, all as uvarints
-//	        numbers of those that it was deleted from, likewise
+//	 0  8 bytes  hash of the id, big-endian, keyed with the store's id so that nobody can aim at collisions
+//	 8  8 bytes  date_added, big-endian
+//	16 16 bytes  of the SHA-256 of its bytes
+//	32  1 byte   the level that it defines, see stix.Level
+//	33  4 bytes  where it is: see places.go
 //
 // The id itself, the version, the publisher, the level, who is named: those are in the facts of any of
 // its collections, which have to be looked at anyway to compare the id.
+//
+// Rows are kept in runs, bucket ix:
+//
+//	key     8 bytes: the lowest hash of the run
+//	value   8 bytes: up to which record of the delta its range is merged; the rows, sorted
+//
+// A run has up to runRows rows; each of the 256 ranges of hashes begins with a run of its own. What was
+// added lately is not there yet but in the delta, see delta.go: a row there replaces the one here.
+const (
+	rowHash     = 16 // bytes that rows are sorted by
+	indexRow    = rowHash + len(digest{}) + 5
+	runHeader   = 8
+	runRows     = 1024
+	indexRanges = 256
+)
+
+// entry is a row of the index.
 type entry struct {
-	defines  stix.Level
-	digest   digest
-	in, gone []uint16
+	hash    uint64
+	added   collections.Added
+	digest  digest
+	defines stix.Level
+	places  places
 }
 
 // digest is the part of an object's SHA-256 that is kept.
@@ -38,115 +59,138 @@ func hashID(store string, id stix.ID) uint64 {
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-func hashKey(h uint64) (k [8]byte) {
-	binary.BigEndian.PutUint64(k[:], h)
-	return k
+func readEntry(b []byte) entry {
+	return entry{
+		hash:    binary.BigEndian.Uint64(b),
+		added:   collections.Added(binary.BigEndian.Uint64(b[8:])),
+		digest:  digest(b[16:]),
+		defines: stix.Level(b[32]),
+		places:  places(binary.LittleEndian.Uint32(b[33:])),
+	}
 }
 
-func readEntry(b []byte) (entry, error) {
-	var e entry
-	if len(b) < 1+len(e.digest) {
-		return e, errDamaged
-	}
-	e.defines, e.digest = stix.Level(b[0]), digest(b[1:])
-	h := heap{b: b[1+len(e.digest):]}
-	e.in, e.gone = h.numbers(), h.numbers()
-	if h.bad {
-		return e, errDamaged
-	}
-	return e, nil
+func (e *entry) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(b, e.hash)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.added))
+	b = append(append(b, e.digest[:]...), byte(e.defines))
+	return binary.LittleEndian.AppendUint32(b, uint32(e.places))
 }
 
-func (h *heap) numbers() []uint16 {
-	n := h.uvarint()
-	if n > uint64(len(h.b)) {
-		h.bad = true
-		return nil
-	}
-	list := make([]uint16, n)
-	for i := range list {
-		list[i] = uint16(h.uvarint())
-	}
-	return list
+func (e *entry) compare(f *entry) int {
+	return cmp.Or(cmp.Compare(e.hash, f.hash), cmp.Compare(e.added, f.added))
 }
 
-func (v *version) writeEntry() []byte {
-	b := make([]byte, 0, 32)
-	b = append(append(b, byte(v.defines)), v.digest[:]...)
-	for _, list := range [...][]uint16{v.in, v.gone} {
-		b = binary.AppendUvarint(b, uint64(len(list)))
-		for _, n := range list {
-			b = binary.AppendUvarint(b, uint64(n))
+// rows are rows of the index as they are stored.
+type rows []byte
+
+func readRows(b []byte) (rows, error) {
+	if len(b)%indexRow != 0 {
+		return nil, errDamaged
+	}
+	return b, nil
+}
+
+// readRun takes a run apart.
+func readRun(b []byte) (merged uint64, r rows, err error) {
+	if len(b) < runHeader {
+		return 0, nil, errDamaged
+	}
+	r, err = readRows(b[runHeader:])
+	return binary.LittleEndian.Uint64(b), r, err
+}
+
+func (r rows) len() int { return len(r) / indexRow }
+
+func (r rows) at(i int) []byte { return r[i*indexRow : (i+1)*indexRow] }
+
+// seek gives the first row whose hash is not below h.
+func (r rows) seek(h uint64) int {
+	lo, hi := 0, r.len()
+	for lo < hi {
+		if mid := (lo + hi) / 2; binary.BigEndian.Uint64(r.at(mid)) < h {
+			lo = mid + 1
+		} else {
+			hi = mid
 		}
 	}
-	return b
+	return lo
 }
 
-func (v *version) entryKey() []byte {
-	k := hashKey(v.hash)
-	return append(k[:], addedKey(v.Added)...)
+// index is the id index of one operation in one transaction. The zero value is an empty one.
+type index struct {
+	runs  *bbolt.Cursor // nil: none is stored
+	delta *delta        // nil: none
+	tx    uint64        // what the delta got later than this transaction is not seen
+	buf   []entry
 }
 
-// Numbers of collections, bucket n. They begin with 1 and are never used again.
-
-func collectionNumber(names *bbolt.Bucket, c auth.CollectionID) uint16 {
-	if names == nil {
-		return 0
+func openIndex(tx *bbolt.Tx, op *bbolt.Bucket, d *delta) index {
+	x := index{delta: d, tx: uint64(tx.ID())}
+	if op != nil {
+		if b := op.Bucket([]byte(bucketIndex)); b != nil {
+			x.runs = b.Cursor()
+		}
 	}
-	if b := names.Get(append([]byte("c"), c...)); len(b) == 2 {
-		return binary.BigEndian.Uint16(b)
-	}
-	return 0
+	return x
 }
 
-func collectionNumbered(names *bbolt.Bucket, n uint16) auth.CollectionID {
-	if names == nil {
-		return ""
+// find gives the rows with this hash, ascending by date_added. They are valid until the next call.
+func (x *index) find(h uint64) ([]entry, error) {
+	x.buf = x.buf[:0]
+	if x.delta != nil {
+		x.buf = x.delta.find(x.buf, h, x.tx)
 	}
-	return auth.CollectionID(names.Get(binary.BigEndian.AppendUint16([]byte("C"), n)))
+	if x.runs == nil {
+		return x.buf, nil
+	}
+	late := len(x.buf)
+	r, err := x.run(h)
+	if err != nil {
+		return nil, err
+	}
+	for i := r.seek(h); i < r.len(); i++ {
+		e := readEntry(r.at(i))
+		if e.hash != h {
+			break
+		}
+		if !slices.ContainsFunc(x.buf[:late], func(f entry) bool { return f.added == e.added }) {
+			x.buf = append(x.buf, e)
+		}
+	}
+	slices.SortFunc(x.buf, func(a, b entry) int { return a.compare(&b) })
+	return x.buf, nil
 }
 
-func putNumber(names *bbolt.Bucket, c auth.CollectionID, n uint16) error {
-	b := binary.BigEndian.AppendUint16(nil, n)
-	if err := names.Put(append([]byte("c"), c...), b); err != nil {
-		return err
+// run gives the rows of the run that a hash belongs to. All rows of a hash are in one run.
+func (x *index) run(h uint64) (rows, error) {
+	var key [8]byte
+	binary.BigEndian.PutUint64(key[:], h)
+	k, v := x.runs.Seek(key[:])
+	if k == nil || !bytes.Equal(k, key[:]) {
+		if k, v = x.runs.Prev(); k == nil {
+			return nil, nil
+		}
 	}
-	return names.Put(append([]byte("C"), b...), []byte(c))
+	_, r, err := readRun(v)
+	return r, err
 }
-
-// highestNumber gives the last number that was given.
-func highestNumber(names *bbolt.Bucket) uint16 {
-	if names == nil {
-		return 0
-	}
-	if k, _ := names.Cursor().Seek([]byte("c")); k == nil || k[0] != 'c' {
-		return 0
-	}
-	// "C" sorts before "c": the entry before the first "c" is the highest number.
-	c := names.Cursor()
-	c.Seek([]byte("c"))
-	if k, _ := c.Prev(); len(k) == 3 && k[0] == 'C' {
-		return binary.BigEndian.Uint16(k[1:])
-	}
-	return 0
-}
-
-// Levels and definitions are looked up in any of an operation's collections.
 
 // opened is an operation for reading.
 type opened struct {
-	index, names *bbolt.Bucket
-	op           *bbolt.Bucket
-	shelves      map[uint16]*shelf
+	index   index
+	names   *bbolt.Bucket
+	sets    *bbolt.Bucket
+	op      *bbolt.Bucket
+	shelves map[uint16]*shelf
 }
 
-func openOperation(tx *bbolt.Tx, id auth.OperationID) *opened {
+func (s *Store) openOperation(tx *bbolt.Tx, id auth.OperationID) *opened {
 	op := tx.Bucket(operationName(id))
 	if op == nil {
 		return nil
 	}
 	return &opened{
-		op: op, index: op.Bucket([]byte(bucketIndex)), names: op.Bucket([]byte(bucketNumbers)),
+		op: op, index: openIndex(tx, op, s.delta(id)), names: op.Bucket([]byte(bucketNumbers)), sets: op.Bucket([]byte(bucketSets)),
 		shelves: map[uint16]*shelf{},
 	}
 }
@@ -155,7 +199,7 @@ func (o *opened) shelf(n uint16) (*shelf, error) {
 	if s := o.shelves[n]; s != nil {
 		return s, nil
 	}
-	s := &shelf{index: o.index, number: n}
+	s := &shelf{number: n}
 	c := o.op.Bucket(collectionName(collectionNumbered(o.names, n)))
 	if c == nil {
 		return nil, errDamaged
@@ -166,21 +210,23 @@ func (o *opened) shelf(n uint16) (*shelf, error) {
 
 // present yields what the index and the facts say of every present version of an id.
 func (o *opened) present(store string, id stix.ID, each func(entry, *version)) error {
-	prefix := hashKey(hashID(store, id))
-	c := o.index.Cursor()
-	for k, v := c.Seek(prefix[:]); len(k) == 16 && [8]byte(k) == prefix; k, v = c.Next() {
-		e, err := readEntry(v)
+	list, err := o.index.find(hashID(store, id))
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		in, _, err := e.places.lists(o.sets)
 		if err != nil {
 			return err
 		}
-		if len(e.in) == 0 {
+		if len(in) == 0 {
 			continue
 		}
-		s, err := o.shelf(e.in[0])
+		s, err := o.shelf(in[0])
 		if err != nil {
 			return err
 		}
-		found, err := s.versionAt(keyAdded(k[8:]))
+		found, err := s.versionAt(e.added)
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,9 @@ import (
 //	hash            index of tlog             32 bytes: the stored hashes of sumdb/tlog
 //	o OPERATION     a bucket for each operation:
 //	  "last"                                  8 bytes: the highest date_added given here
-//	  ix            id hash, µs               one object version wherever it is, see index.go
+//	  ix            lowest hash of a run      object versions by the hash of their id, see index.go
+//	  d             record number             what ix gets later, see delta.go
+//	  x             "S" set, "N" number       sets of collections, see places.go
 //	  n             "c" COLLECTION            2 bytes: its number in this operation
 //	                "C" number                the collection's id
 //	  kept          a bucket, see kept.go     what was taken and is in no collection yet
@@ -42,7 +44,7 @@ import (
 // stays in "w" and is rewritten whole until it has 16 KiB, so that publishing single objects neither
 // makes a segment for each nor touches twenty pages; from then on it never changes but for deletions
 // and for bits of what has been superseded.
-const schema = 1
+const schema = 2
 
 // Top-level buckets and the keys of meta.
 const (
@@ -67,6 +69,8 @@ const (
 // Inside an operation and inside a collection.
 const (
 	bucketIndex    = "ix"
+	bucketDelta    = "d"
+	bucketSets     = "x"
 	bucketNumbers  = "n"
 	bucketSegments = "s"
 	bucketFacts    = "m"
@@ -82,11 +86,20 @@ type sizes struct {
 	full  int // an object that would make a segment larger begins the next one
 	small int // the newest segment is continued while it is smaller
 	scan  int // object versions that are looked at for a page, see collections.MaxScan
+	delta int // rows of the index that are not in their runs yet
 }
 
-func usualSizes() sizes { return sizes{full: 64 << 10, small: 16 << 10, scan: collections.MaxScan} }
+func usualSizes() sizes { return sizes{full: 64 << 10, small: 16 << 10, scan: collections.MaxScan, delta: deltaRows} }
 
 func operationName(op auth.OperationID) []byte { return []byte("o" + string(op)) }
+
+// operationNamed is the inverse of operationName.
+func operationNamed(name []byte) (auth.OperationID, bool) {
+	if len(name) < 2 || name[0] != 'o' {
+		return "", false
+	}
+	return auth.OperationID(name[1:]), true
+}
 
 func collectionName(c auth.CollectionID) []byte { return []byte("c" + string(c)) }
 

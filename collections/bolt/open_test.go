@@ -39,7 +39,7 @@ func TestOpen(t *testing.T) {
 		{"there", func(_ *testing.T, o *bolt.Options) { o.Create = true }, bolt.ErrExists, "another data directory"},
 		{"newer", func(t *testing.T, o *bolt.Options) {
 			edit(t, o.Path, func(tx *bbolt.Tx) error {
-				return tx.Bucket([]byte("meta")).Put([]byte("schema"), binary.LittleEndian.AppendUint64(nil, 2))
+				return tx.Bucket([]byte("meta")).Put([]byte("schema"), binary.LittleEndian.AppendUint64(nil, 1<<20))
 			})
 		}, bolt.ErrNewer, "use the newer program"},
 		{"something else", write(strings.Repeat("no store\n", 10_000)), nil, "restore a backup"},

@@ -79,7 +79,7 @@ func (r *reader) name(key collections.Added, o *objects, set bitmap) collections
 }
 
 func (s *Store) planned(ctx context.Context, tx *bbolt.Tx, v auth.View, at collections.Place, q collections.Query) (*plan, error) {
-	shelf, err := openShelf(tx, at)
+	shelf, err := openShelf(tx, s.delta(at.Operation), at)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (s *Store) planned(ctx context.Context, tx *bbolt.Tx, v auth.View, at colle
 // Facts implements collections.Store.
 func (s *Store) Facts(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (list []collections.Fact, next collections.Added, err error) {
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		shelf, err := openShelf(tx, at)
+		shelf, err := openShelf(tx, s.delta(at.Operation), at)
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (s *Store) Facts(ctx context.Context, v auth.View, at collections.Place, q 
 func (s *Store) Known(ctx context.Context, v auth.View, at collections.Place, id stix.ID) (bool, error) {
 	known := false
 	err := s.view(ctx, func(tx *bbolt.Tx) error {
-		shelf, err := openShelf(tx, at)
+		shelf, err := openShelf(tx, s.delta(at.Operation), at)
 		if err != nil {
 			return err
 		}
@@ -168,7 +168,7 @@ func (s *Store) strictest(ctx context.Context, op auth.OperationID, publisher au
 		now := ids[:min(atOnce, len(ids))]
 		ids = ids[len(now):]
 		err := s.view(ctx, func(tx *bbolt.Tx) error {
-			o := openOperation(tx, op)
+			o := s.openOperation(tx, op)
 			if o == nil {
 				return nil
 			}

@@ -13,7 +13,8 @@ import (
 
 // shelf is one collection as a transaction finds it. A shelf without buckets is an empty one.
 type shelf struct {
-	index    *bbolt.Bucket // of the operation
+	index    index         // of the operation
+	sets     *bbolt.Bucket // likewise
 	number   uint16        // the collection's in the operation; 0: it has none
 	segments *bbolt.Bucket
 	facts    *bbolt.Bucket
@@ -25,7 +26,7 @@ type shelf struct {
 }
 
 // openShelf opens a collection for reading.
-func openShelf(tx *bbolt.Tx, at collections.Place) (*shelf, error) {
+func openShelf(tx *bbolt.Tx, d *delta, at collections.Place) (*shelf, error) {
 	s := &shelf{}
 	op := tx.Bucket(operationName(at.Operation))
 	if op == nil {
@@ -35,7 +36,7 @@ func openShelf(tx *bbolt.Tx, at collections.Place) (*shelf, error) {
 	if c == nil {
 		return s, nil
 	}
-	s.index = op.Bucket([]byte(bucketIndex))
+	s.index, s.sets = openIndex(tx, op, d), op.Bucket([]byte(bucketSets))
 	s.number = collectionNumber(op.Bucket([]byte(bucketNumbers)), at.Collection)
 	return s, s.open(c)
 }
@@ -131,20 +132,21 @@ func (s *shelf) find(store string, id stix.ID) ([]*version, []found, error) {
 func (s *shelf) search(store string, id stix.ID, deleted bool) ([]*version, []found, error) {
 	var list []*version
 	var places []found
-	if s.index == nil || s.number == 0 {
+	if s.number == 0 {
 		return nil, nil, nil
 	}
-	prefix := hashKey(hashID(store, id))
-	c := s.index.Cursor()
-	for k, v := c.Seek(prefix[:]); len(k) == 16 && [8]byte(k) == prefix; k, v = c.Next() {
-		e, err := readEntry(v)
-		if err != nil {
-			return nil, nil, err
-		}
-		if !slices.Contains(e.in, s.number) && !(deleted && slices.Contains(e.gone, s.number)) {
+	rows, err := s.index.find(hashID(store, id))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range rows {
+		if here, err := e.places.has(s.sets, s.number, deleted); err != nil || !here {
+			if err != nil {
+				return nil, nil, err
+			}
 			continue
 		}
-		added := keyAdded(k[8:])
+		added := e.added
 		key, f, ok, err := s.factsAt(added)
 		if err != nil {
 			return nil, nil, err

@@ -144,7 +144,7 @@ func (o *stored) run(tx *bbolt.Tx, n int) ([]*version, error) {
 	}
 	var list []*version
 	for _, c := range o.Collections {
-		s, err := openShelf(tx, collections.Place{Operation: o.Operation, Collection: c})
+		s, err := openShelf(tx, nil, collections.Place{Operation: o.Operation, Collection: c})
 		if err != nil {
 			return nil, err
 		}
