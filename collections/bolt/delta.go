@@ -91,24 +91,16 @@ func (g *generation) find(dst []entry, hash, tx uint64) []entry {
 	return dst
 }
 
-// add puts a row in, in the place of one for the same version.
-func (r *deltaRange) add(e entry, from, number uint64) (grown bool) {
-	head := r.heads[e.hash]
-	for i := head; i > 0; i = r.rows[i-1].prev {
-		if row := &r.rows[i-1]; row.added == e.added {
-			row.entry = e
-			return false
-		}
-	}
+// add puts a row in, before those for the same version that older transactions still see.
+func (r *deltaRange) add(e entry, from, number uint64) {
 	if len(r.rows) == 0 {
 		r.oldest = number
 		if r.heads == nil {
 			r.heads = map[uint64]int32{}
 		}
 	}
-	r.rows = append(r.rows, deltaRow{entry: e, prev: head, from: from})
+	r.rows = append(r.rows, deltaRow{entry: e, prev: r.heads[e.hash], from: from})
 	r.heads[e.hash] = int32(len(r.rows))
-	return true
 }
 
 // put writes what a transaction adds to the index, which readers see with it, and merges as much as
@@ -152,10 +144,9 @@ func (d *delta) take(list []entry, from, number uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, e := range list {
-		if d.ranges[rangeOf(e.hash)].add(e, from, number) {
-			d.count++
-		}
+		d.ranges[rangeOf(e.hash)].add(e, from, number)
 	}
+	d.count += len(list)
 }
 
 // forget drops generations that no reader may need.
@@ -194,9 +185,10 @@ func (d *delta) merge(runs *bbolt.Bucket, n int, number, tx uint64) error {
 	r := &d.ranges[n]
 	fresh := make([]entry, len(r.rows))
 	for i := range r.rows {
-		fresh[i] = r.rows[i].entry
+		fresh[len(fresh)-1-i] = r.rows[i].entry // the newest first
 	}
-	slices.SortFunc(fresh, func(a, b entry) int { return a.compare(&b) })
+	slices.SortStableFunc(fresh, func(a, b entry) int { return a.compare(&b) })
+	fresh = slices.CompactFunc(fresh, func(a, b entry) bool { return a.compare(&b) == 0 })
 	var keys [][]byte
 	var stored []rows
 	size := len(fresh)
@@ -327,7 +319,8 @@ func readDelta(op *bbolt.Bucket, most int) (*delta, error) {
 		d.next = n + 1
 		for i := range part.len() {
 			e := readEntry(part.at(i))
-			if n > merged[rangeOf(e.hash)] && d.ranges[rangeOf(e.hash)].add(e, 0, n) {
+			if n > merged[rangeOf(e.hash)] {
+				d.ranges[rangeOf(e.hash)].add(e, 0, n)
 				d.count++
 			}
 		}
@@ -422,4 +415,3 @@ func (d *deltas) oldest() uint64 {
 	}
 	return low
 }
-

@@ -89,7 +89,9 @@ type sizes struct {
 	delta int // rows of the index that are not in their runs yet
 }
 
-func usualSizes() sizes { return sizes{full: 64 << 10, small: 16 << 10, scan: collections.MaxScan, delta: deltaRows} }
+func usualSizes() sizes {
+	return sizes{full: 64 << 10, small: 16 << 10, scan: collections.MaxScan, delta: deltaRows}
+}
 
 func operationName(op auth.OperationID) []byte { return []byte("o" + string(op)) }
 

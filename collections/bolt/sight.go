@@ -37,12 +37,12 @@ func (v *version) compare(w *version) int { return v.Version.At.Compare(w.Versio
 
 // sight gives for every version of one object, ascending by date_added, in which kinds the view is
 // shown it. Versions that are not there do not count.
-func sight(dst []shownIn, list []*version, there []bool, v auth.View) []shownIn {
+func sight(dst []shownIn, list []*version, there []bool, sees shows) []shownIn {
 	dst = append(dst[:0], make([]shownIn, len(list))...)
 	first, last, shown := -1, -1, -1
 	var latest string
 	for i, o := range list {
-		if !there[i] || !v.Shows(o.object()) {
+		if !there[i] || !sees(o.object()) {
 			continue
 		}
 		if shown < 0 {
@@ -143,10 +143,23 @@ func containsInstant(list []stix.Instant, at stix.Instant) bool {
 	return slices.ContainsFunc(list, func(i stix.Instant) bool { return i.Compare(at) == 0 })
 }
 
-// anybody is a reader who is nobody's publisher and named by none: a class is its clearance.
+// class is what a reader sees who published nothing and is named by none: a clearance, or everything.
+type class uint8
+
+const classes class = 5 // 1 to 4: the clearances, by their stix.Level
+
+// anybody is nobody's publisher and named by none.
 const anybody auth.PartnerID = "*"
 
-func classView(l stix.Level) auth.View { return auth.View{Partner: anybody, Level: l} }
+func (c class) shows() shows {
+	if c == classes {
+		return func(auth.Object) bool { return true }
+	}
+	return auth.View{Partner: anybody, Level: stix.Level(c)}.Shows
+}
+
+// shows tells what a reader sees.
+type shows func(auth.Object) bool
 
 func ownView(p auth.PartnerID) auth.View { return auth.View{Partner: p, Own: true} }
 
@@ -196,48 +209,70 @@ func eyeOf(v auth.View) (e eye, blind, ok bool) {
 // turn gives the bits to turn over when the versions of one object that are in a collection change
 // from those of before to those of after. flip is called with the track and the index in list.
 func turn(list []*version, before, after []bool, flip func(track, int)) {
-	var was, is []shownIn
-	differ := func(v auth.View, to func(kind) track) {
-		was, is = sight(was, list, before, v), sight(is, list, after, v)
-		for i := range list {
+	differ := func(bits []shownIn, to func(kind) track) {
+		for i, b := range bits {
 			for k := range kinds {
-				if was[i].has(k) != is[i].has(k) {
+				if b.has(k) {
 					flip(to(k), i)
 				}
 			}
 		}
 	}
-	for l := stix.Clear; l <= stix.AmberStrict; l++ {
-		differ(classView(l), func(k kind) track { return classTrack(l, k) })
+	var was, is []shownIn
+	below, bits := make([]shownIn, len(list)), make([]shownIn, len(list))
+	for c := class(1); c <= classes; c++ {
+		was, is = sight(was, list, before, c.shows()), sight(is, list, after, c.shows())
+		for i := range list {
+			now := was[i] ^ is[i]
+			bits[i], below[i] = now^below[i], now
+		}
+		differ(bits, func(k kind) track { return classTrack(c, k) })
 	}
 	publishers, partners := parties(list)
-	for _, p := range publishers {
-		differ(ownView(p), func(k kind) track { return ownTrack(p, k) })
+	if len(publishers) > 1 {
+		for _, p := range publishers {
+			was, is = strange(was, list, before, p), strange(is, list, after, p)
+			differ(unlike(was, is), func(k kind) track { return ownTrack(p, k) })
+		}
 	}
 	for _, p := range partners {
 		for m := mix(1); m < mixes; m++ {
 			was, is = excess(was, list, before, p, m), excess(is, list, after, p, m)
-			for i := range list {
-				for k := range kinds {
-					if was[i].has(k) != is[i].has(k) {
-						flip(overTrack(p, m, k), i)
-					}
-				}
-			}
+			differ(unlike(was, is), func(k kind) track { return overTrack(p, m, k) })
 		}
 	}
 }
 
+// unlike gives in a where it differs from b.
+func unlike(a, b []shownIn) []shownIn {
+	for i := range a {
+		a[i] ^= b[i]
+	}
+	return a
+}
+
+// strange gives where what a publisher is shown of its own differs from what who sees all is shown of it.
+func strange(dst []shownIn, list []*version, there []bool, p auth.PartnerID) []shownIn {
+	dst = sight(dst, list, there, ownView(p).Shows)
+	all := sight(nil, list, there, classes.shows())
+	for i, o := range list {
+		if o.Publisher == p {
+			dst[i] ^= all[i]
+		}
+	}
+	return dst
+}
+
 // excess gives where the truth for a partner differs from what its class and its own tracks say.
 func excess(dst []shownIn, list []*version, there []bool, p auth.PartnerID, m mix) []shownIn {
-	dst = sight(dst, list, there, m.view(p))
-	class := sight(nil, list, there, classView(m.level()))
-	own := sight(nil, list, there, ownView(p))
+	dst = sight(dst, list, there, m.view(p).Shows)
+	level := sight(nil, list, there, class(m.level()).shows())
+	own := sight(nil, list, there, ownView(p).Shows)
 	for i, o := range list {
 		if o.Publisher == p {
 			dst[i] ^= own[i]
 		} else {
-			dst[i] ^= class[i]
+			dst[i] ^= level[i]
 		}
 	}
 	return dst

@@ -8,24 +8,26 @@ import (
 
 	"liaison/auth"
 	"liaison/collections"
-	"liaison/stix"
 )
 
 // A track is one bit for every object of a collection, kept by segment, bucket t:
 //
 //	"T" TYPE 0                       objects of this type
 //	"P" PUBLISHER 0                  what this partner published
-//	"C" LEVEL KIND                   what a reader with this clearance is shown (1 clear … 4 amber+strict)
-//	"O" KIND PUBLISHER 0             what a publisher is shown that reads only its own
+//	"C" CLASS KIND                   where a reader of this class is shown other than one of the class
+//	                                 before: 1 clear … 4 amber+strict, 5 who sees all. Most objects are
+//	                                 so in the class of their own level alone
+//	"O" KIND PUBLISHER 0             where what a publisher that reads only its own is shown differs
+//	                                 from class 5 with "P": nowhere but where several published one id
 //	"V" MIX KIND PARTNER 0           where the truth for a partner differs from
-//	                                 (C without P) with O; see mix
+//	                                 (its class without "P") with its own; see mix
 //
 // KIND is 0 for all versions, 1 for the first, 2 for the last, each of the latest spec version. A
 // segment without a bit in a track has no key there, so that a track is walked at the cost of what is
 // in it. What was deleted has bits in T and P only.
 type track struct {
 	sort  byte
-	class byte // level or mix
+	class byte // class or mix
 	kind  kind
 	text  string
 }
@@ -40,7 +42,7 @@ const (
 
 func typeTrack(t string) track                { return track{sort: sortType, text: t} }
 func publisherTrack(p auth.PartnerID) track   { return track{sort: sortPublisher, text: string(p)} }
-func classTrack(l stix.Level, k kind) track   { return track{sort: sortClass, class: byte(l), kind: k} }
+func classTrack(c class, k kind) track        { return track{sort: sortClass, class: byte(c), kind: k} }
 func ownTrack(p auth.PartnerID, k kind) track { return track{sort: sortOwn, kind: k, text: string(p)} }
 func overTrack(p auth.PartnerID, m mix, k kind) track {
 	return track{sort: sortOver, class: byte(m), kind: k, text: string(p)}
@@ -159,30 +161,101 @@ func (c *cursor) land(k, v []byte) {
 	c.key, c.set = keyAdded(k[len(c.prefix):]), v
 }
 
+// chain walks the differences between classes.
+type chain []*cursor
+
+func (s *shelf) chain(to class, k kind) chain {
+	c := make(chain, to)
+	for i := range c {
+		c[i] = s.cursor(classTrack(class(i+1), k))
+	}
+	return c
+}
+
+// seek gives the first segment at or after k where any of them has bits. It never goes back.
+func (c chain) seek(k collections.Added) collections.Added {
+	key := theEnd
+	for _, x := range c {
+		x.seek(k)
+		key = min(key, x.key)
+	}
+	return key
+}
+
+// bits gives what the last class of the chain is shown of a segment, in buf when it had to be computed.
+func (c chain) bits(key collections.Added, buf *bitmap) bitmap {
+	var set bitmap
+	for _, x := range c {
+		if x.key != key {
+			continue
+		}
+		if len(set) == 0 {
+			set = x.set
+			continue
+		}
+		*buf = xor(*buf, set, x.set)
+		set = *buf
+	}
+	return set
+}
+
 // lens joins the tracks that answer for a reader and a query into one.
 type lens struct {
 	parts []part
 	a, b  bitmap // buffers
 }
 
-// part is one kind of versions; nil cursors are empty tracks.
+// part is one kind of versions.
 type part struct {
-	class, own, published, over *cursor
+	class chain
+	own   *own    // nil: nothing is the reader's own
+	over  *cursor // nil: no overlay
+}
+
+// own walks what a publisher is shown of its own.
+type own struct {
+	published, except *cursor
+	all               chain
+	buf               bitmap
+}
+
+// seek gives the first segment at or after k where there may be something of it. It never goes back.
+func (o *own) seek(k collections.Added) collections.Added {
+	o.except.seek(k)
+	o.published.seek(k)
+	for o.published.key != theEnd {
+		key := o.all.seek(o.published.key)
+		if key == o.published.key {
+			break
+		}
+		o.published.seek(key)
+	}
+	return min(o.except.key, o.published.key)
+}
+
+// bits gives what it is shown of a segment, and what it published there.
+func (o *own) bits(key collections.Added) (set, published bitmap) {
+	if o.published.key == key {
+		published = o.published.set
+		o.buf = and(o.buf, o.all.bits(key, &o.buf), published)
+		set = o.buf
+	}
+	if o.except.key == key {
+		o.buf = xor(o.buf, set, o.except.set)
+		set = o.buf
+	}
+	return set, published
 }
 
 // lens gives the track of what an eye is shown of these kinds.
 func (s *shelf) lens(e eye, want []kind) *lens {
 	l := &lens{}
 	for _, k := range want {
-		var p part
-		if e.level != stix.Unmarked {
-			p.class = s.cursor(classTrack(e.level, k))
-		}
+		p := part{class: s.chain(class(e.level), k)}
 		if e.own != "" {
-			p.own = s.cursor(ownTrack(e.own, k))
+			p.own = &own{published: s.cursor(publisherTrack(e.own)), except: s.cursor(ownTrack(e.own, k)), all: s.chain(classes, k)}
 		}
 		if e.mix != 0 {
-			p.published = s.cursor(publisherTrack(e.own))
 			p.over = s.cursor(overTrack(e.own, e.mix, k))
 		}
 		l.parts = append(l.parts, p)
@@ -195,20 +268,15 @@ func (s *shelf) lens(e eye, want []kind) *lens {
 func (l *lens) seek(k collections.Added) (collections.Added, bitmap) {
 	for {
 		key := theEnd
-		for _, p := range l.parts {
-			for _, c := range [...]*cursor{p.class, p.own, p.over} {
-				if c != nil {
-					c.seek(k)
-					key = min(key, c.key)
-				}
-			}
+		for i := range l.parts {
+			key = min(key, l.parts[i].seek(k))
 		}
 		if key == theEnd {
 			return theEnd, nil
 		}
 		set := l.parts[0].bits(key, &l.a)
-		for _, p := range l.parts[1:] {
-			set = or(l.a, set, p.bits(key, &l.b))
+		for i := 1; i < len(l.parts); i++ {
+			set = or(l.a, set, l.parts[i].bits(key, &l.b))
 			l.a = set
 		}
 		if len(set) > 0 {
@@ -218,32 +286,38 @@ func (l *lens) seek(k collections.Added) (collections.Added, bitmap) {
 	}
 }
 
+func (p *part) seek(k collections.Added) collections.Added {
+	key := p.class.seek(k)
+	if p.own != nil {
+		key = min(key, p.own.seek(k))
+	}
+	if p.over != nil {
+		p.over.seek(k)
+		key = min(key, p.over.key)
+	}
+	return key
+}
+
 // bits gives the part's bits of one segment, in buf when they had to be computed.
 func (p *part) bits(key collections.Added, buf *bitmap) bitmap {
-	get := func(c *cursor) bitmap {
-		if c != nil && c.key == key {
-			return c.set
-		}
-		return nil
-	}
-	set := get(p.class)
-	if p.published != nil {
-		p.published.seek(key)
-		if mine := get(p.published); len(mine) > 0 {
-			*buf = without(*buf, set, mine)
+	set := p.class.bits(key, buf)
+	if p.own != nil {
+		own, published := p.own.bits(key)
+		if len(published) > 0 {
+			*buf = without(*buf, set, published)
 			set = *buf
 		}
-	}
-	if own := get(p.own); len(own) > 0 {
-		if len(set) == 0 {
-			set = own
-		} else {
-			*buf = or(*buf, set, own)
-			set = *buf
+		if len(own) > 0 {
+			if len(set) == 0 {
+				set = own
+			} else {
+				*buf = or(*buf, set, own)
+				set = *buf
+			}
 		}
 	}
-	if over := get(p.over); len(over) > 0 {
-		*buf = xor(*buf, set, over)
+	if p.over != nil && p.over.key == key {
+		*buf = xor(*buf, set, p.over.set)
 		set = *buf
 	}
 	return set
