@@ -212,7 +212,7 @@ func (s *Store) load(db *bbolt.DB) error {
 		case v > schema:
 			return fmt.Errorf("%w: %s has schema %d, this program knows %d: use the newer program", ErrNewer, s.o.Path, v, schema)
 		case v < schema:
-			return fmt.Errorf("opening %s: schema %d: %w", s.o.Path, v, errDamaged)
+			return fmt.Errorf("opening %s: schema %d is of a time before the first release: begin a new store and publish again", s.o.Path, v)
 		}
 		id := string(meta.Get([]byte(keyStore)))
 		if s.id != "" && s.id != id {

@@ -16,14 +16,21 @@ import (
 // gathered, a thousand of them rewrite the runs of one range. It is kept in memory, and as a log from
 // which it is read at start, bucket d:
 //
-//	record number, 8 bytes big-endian      rows of the index that one transaction wrote, sorted
+//	8 bytes record number, 4 bytes part    rows of the index that one transaction wrote, sorted
 //
+// (big-endian; a part has so few rows that a page of the file takes several, for a large value is
+// written again with every one that becomes its neighbour)
 // A record is dropped when all ranges of its rows are merged. A run says up to which record its range
 // is, so that what the log still has of it is not taken again.
 
 // deltaRows is how many rows the delta of an operation has at most after a transaction: what a merge
-// rewrites is shared by as many as came meanwhile. 60 bytes of memory each, and a log of twice as many.
+// rewrites is shared by as many as came meanwhile. 60 bytes of memory each, and a log of about as many.
 const deltaRows = 256 << 10
+
+const (
+	logRows = 26 // rows of a part of a record
+	logKey  = 12 // bytes
+)
 
 // delta is safe for concurrent use by readers; the committer alone changes it.
 type delta struct {
@@ -35,7 +42,6 @@ type delta struct {
 
 	next uint64   // number of the next record
 	log  []record // those that are kept, in order
-	kept int      // rows in them
 }
 
 type record struct {
@@ -116,24 +122,36 @@ func (d *delta) put(tx *bbolt.Tx, op *bbolt.Bucket, list []entry, oldest uint64)
 	}
 	log.FillPercent = 1
 	slices.SortFunc(list, func(a, b entry) int { return a.compare(&b) })
-	value := make([]byte, 0, len(list)*indexRow)
-	for i := range list {
-		value = list[i].append(value)
-	}
 	n := d.next
-	if err := log.Put(binary.BigEndian.AppendUint64(nil, n), value); err != nil {
+	if err := putRecord(log, n, list); err != nil {
 		return err
 	}
 	d.next++
 	d.log = append(d.log, record{n, len(list)})
-	d.kept += len(list)
 	d.take(list, uint64(tx.ID()), n)
 	d.forget(oldest)
-	for d.count > d.most || d.kept > 2*d.most {
+	for d.count > d.most {
 		if err := d.merge(runs, d.choose(), n, uint64(tx.ID())); err != nil {
 			return err
 		}
 		if err := d.trim(log); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func putRecord(log *bbolt.Bucket, n uint64, list []entry) error {
+	value := make([]byte, 0, len(list)*indexRow)
+	for part := 0; len(list) > 0; part++ {
+		now := list[:min(logRows, len(list))]
+		list = list[len(now):]
+		from := len(value)
+		for i := range now {
+			value = now[i].append(value)
+		}
+		key := binary.BigEndian.AppendUint64(make([]byte, 0, logKey), n)
+		if err := log.Put(binary.BigEndian.AppendUint32(key, uint32(part)), value[from:]); err != nil {
 			return err
 		}
 	}
@@ -160,24 +178,17 @@ func (d *delta) forget(oldest uint64) {
 	}
 }
 
-// choose gives the range to be merged: the fullest, or the one that keeps the log from being cut.
+// choose gives the range to be merged: the one that waits longest, which keeps the log short. Hashes are
+// even, so that it is one of the fullest.
 func (d *delta) choose() int {
-	best := -1
+	best := 0
 	for i := range d.ranges {
-		r := &d.ranges[i]
-		switch {
-		case len(r.rows) == 0:
-		case best < 0:
-			best = i
-		case d.count <= d.most:
-			if r.oldest < d.ranges[best].oldest {
-				best = i
-			}
-		case len(r.rows) > len(d.ranges[best].rows):
+		r, b := &d.ranges[i], &d.ranges[best]
+		if len(r.rows) > 0 && (len(b.rows) == 0 || r.oldest < b.oldest || r.oldest == b.oldest && len(r.rows) > len(b.rows)) {
 			best = i
 		}
 	}
-	return max(best, 0)
+	return best
 }
 
 // merge writes the runs of a range again, with what the delta has of it.
@@ -274,11 +285,20 @@ func (d *delta) trim(log *bbolt.Bucket) error {
 			oldest = min(oldest, r.oldest)
 		}
 	}
-	for len(d.log) > 0 && d.log[0].number < oldest {
-		if err := log.Delete(binary.BigEndian.AppendUint64(nil, d.log[0].number)); err != nil {
+	if len(d.log) == 0 || d.log[0].number >= oldest {
+		return nil
+	}
+	var keys [][]byte
+	c := log.Cursor()
+	for k, _ := c.First(); len(k) == logKey && binary.BigEndian.Uint64(k) < oldest; k, _ = c.Next() {
+		keys = append(keys, k)
+	}
+	for _, k := range keys {
+		if err := log.Delete(k); err != nil {
 			return err
 		}
-		d.kept -= d.log[0].rows
+	}
+	for len(d.log) > 0 && d.log[0].number < oldest {
 		d.log = d.log[1:]
 	}
 	return nil
@@ -310,12 +330,14 @@ func readDelta(op *bbolt.Bucket, most int) (*delta, error) {
 	c := log.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		part, err := readRows(v)
-		if err != nil || len(k) != 8 {
+		if err != nil || len(k) != logKey {
 			return nil, fmt.Errorf("record %x of the index: %w", k, errDamaged)
 		}
 		n := binary.BigEndian.Uint64(k)
-		d.log = append(d.log, record{n, part.len()})
-		d.kept += part.len()
+		if len(d.log) == 0 || d.log[len(d.log)-1].number != n {
+			d.log = append(d.log, record{number: n})
+		}
+		d.log[len(d.log)-1].rows += part.len()
 		d.next = n + 1
 		for i := range part.len() {
 			e := readEntry(part.at(i))

@@ -36,7 +36,7 @@ const (
 	rowHash     = 16 // bytes that rows are sorted by
 	indexRow    = rowHash + len(digest{}) + 5
 	runHeader   = 8
-	runRows     = 1024
+	runRows     = 256
 	indexRanges = 256
 )
 

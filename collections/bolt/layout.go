@@ -27,7 +27,7 @@ import (
 //	o OPERATION     a bucket for each operation:
 //	  "last"                                  8 bytes: the highest date_added given here
 //	  ix            lowest hash of a run      object versions by the hash of their id, see index.go
-//	  d             record number             what ix gets later, see delta.go
+//	  d             record number, part       what ix gets later, see delta.go
 //	  x             "S" set, "N" number       sets of collections, see places.go
 //	  n             "c" COLLECTION            2 bytes: its number in this operation
 //	                "C" number                the collection's id
@@ -81,16 +81,19 @@ const (
 // segmentObjects bounds the objects of a segment.
 const segmentObjects = 1024
 
+// segmentFull lets two segments fill 32 pages of 4 KiB: bbolt puts two large values into a leaf.
+const segmentFull = 64<<10 - 48
+
 // sizes are those of segments, in bytes of their objects, and of scans; tests make them small.
 type sizes struct {
-	full  int // an object that would make a segment larger begins the next one
+	full  int // an object that would make a segment larger, four bytes for each included, begins the next one
 	small int // the newest segment is continued while it is smaller
 	scan  int // object versions that are looked at for a page, see collections.MaxScan
 	delta int // rows of the index that are not in their runs yet
 }
 
 func usualSizes() sizes {
-	return sizes{full: 64 << 10, small: 16 << 10, scan: collections.MaxScan, delta: deltaRows}
+	return sizes{full: segmentFull, small: 16 << 10, scan: collections.MaxScan, delta: deltaRows}
 }
 
 func operationName(op auth.OperationID) []byte { return []byte("o" + string(op)) }

@@ -110,7 +110,7 @@ func newSegment() *segment { return &segment{tracks: map[track]bitmap{}} }
 
 // takes reports whether n more bytes belong into this segment.
 func (s *segment) takes(n int, z sizes) bool {
-	return len(s.list) == 0 || len(s.list) < segmentObjects && s.size+n <= z.full
+	return len(s.list) == 0 || len(s.list) < segmentObjects && s.size+n+4*len(s.list) <= z.full
 }
 
 func (s *segment) add(v *version, raw []byte) int {
