@@ -167,32 +167,37 @@ func keptKey(k collections.KeptKey) []byte { return binary.BigEndian.AppendUint6
 
 func keyKept(b []byte) collections.KeptKey { return collections.KeptKey(binary.BigEndian.Uint64(b)) }
 
-// of gives what is kept of an id, and who claims it.
+// of gives what is kept of an id, and who claims it; nil for nothing and nobody.
 func (k *keeping) of(hash uint64, id stix.ID) (*keptOf, error) {
 	if o := k.ids[hash]; o != nil {
 		return o, nil
 	}
+	ids := k.sub(bucketKeptIDs)
+	if ids == nil {
+		return nil, nil
+	}
 	o := &keptOf{hash: hash}
-	if ids := k.sub(bucketKeptIDs); ids != nil {
-		prefix := hashKey(hash)
-		c := ids.Cursor()
-		for key, value := c.Seek(prefix[:]); len(key) == 16 && [8]byte(key) == prefix; key, value = c.Next() {
-			n := keyKept(key[8:])
-			if n == 0 {
-				o.claim = &claim{}
-				if err := json.Unmarshal(value, o.claim); err != nil {
-					return nil, fmt.Errorf("the claim on %s: %w", id, errDamaged)
-				}
-				continue
+	prefix := hashKey(hash)
+	c := ids.Cursor()
+	for key, value := c.Seek(prefix[:]); len(key) == 16 && [8]byte(key) == prefix; key, value = c.Next() {
+		n := keyKept(key[8:])
+		if n == 0 {
+			o.claim = &claim{}
+			if err := json.Unmarshal(value, o.claim); err != nil {
+				return nil, fmt.Errorf("the claim on %s: %w", id, errDamaged)
 			}
-			v, err := k.load(n)
-			if err != nil {
-				return nil, err
-			}
-			v.hash = hash
-			o.list = append(o.list, v)
-			k.byKey[n] = v
+			continue
 		}
+		v, err := k.load(n)
+		if err != nil {
+			return nil, err
+		}
+		v.hash = hash
+		o.list = append(o.list, v)
+		k.byKey[n] = v
+	}
+	if o.claim == nil && o.list == nil {
+		return nil, nil
 	}
 	k.ids[hash] = o
 	return o, nil
@@ -237,6 +242,9 @@ func (k *keeping) find(n collections.KeptKey) (*keptVersion, error) {
 
 // present gives the versions of an id that one publisher has kept.
 func (o *keptOf) present(publisher auth.PartnerID, id stix.ID) []*keptVersion {
+	if o == nil {
+		return nil
+	}
 	var list []*keptVersion
 	for _, v := range o.list {
 		if !v.dropped && v.Publisher == publisher && v.ID == id {
@@ -249,7 +257,7 @@ func (o *keptOf) present(publisher auth.PartnerID, id stix.ID) []*keptVersion {
 // owns reports whether a publisher may have an item of the id.
 func (o *keptOf) owns(p *publication, it *collections.Item, known []*version) bool {
 	switch {
-	case o.claim != nil && o.claim.ID == it.ID: // made when nobody had the id
+	case o != nil && o.claim != nil && o.claim.ID == it.ID: // made when nobody had the id
 		return o.claim.Publisher == p.Publisher || it.Shared && o.claim.Shared
 	case len(known) > 0:
 		return known[0].Publisher == p.Publisher || it.Shared && known[0].shared
@@ -328,7 +336,12 @@ func (k *keeping) tally(p auth.PartnerID, n, size int64) {
 }
 
 // keep plans to keep an item.
-func (k *keeping) keep(p *publication, it *collections.Item, keep *collections.Keep, o *keptOf, alone bool) {
+func (k *keeping) keep(p *publication, it *collections.Item, keep *collections.Keep, hash uint64, alone bool) {
+	o := k.ids[hash]
+	if o == nil {
+		o = &keptOf{hash: hash}
+		k.ids[hash] = o
+	}
 	k.last++
 	v := &keptVersion{
 		key: collections.KeptKey(k.last), hash: o.hash, raw: it.Raw, fresh: true, dirty: true,

@@ -160,7 +160,7 @@ func (b *batch) judge(op *operation, p *publication, i int, t *tally) (verdict, 
 			t.fail(p, it, why)
 			return v, nil
 		}
-		op.keeping.keep(p, it, keep, kept, len(known) == 0)
+		op.keeping.keep(p, it, keep, v.hash, len(known) == 0)
 		t.Kept++
 	}
 	for _, c := range it.To {
