@@ -59,6 +59,11 @@ func hashID(store string, id stix.ID) uint64 {
 	return binary.BigEndian.Uint64(sum[:])
 }
 
+func hashKey(h uint64) (k [8]byte) {
+	binary.BigEndian.PutUint64(k[:], h)
+	return k
+}
+
 func readEntry(b []byte) entry {
 	return entry{
 		hash:    binary.BigEndian.Uint64(b),
@@ -163,8 +168,7 @@ func (x *index) find(h uint64) ([]entry, error) {
 
 // run gives the rows of the run that a hash belongs to. All rows of a hash are in one run.
 func (x *index) run(h uint64) (rows, error) {
-	var key [8]byte
-	binary.BigEndian.PutUint64(key[:], h)
+	key := hashKey(h)
 	k, v := x.runs.Seek(key[:])
 	if k == nil || !bytes.Equal(k, key[:]) {
 		if k, v = x.runs.Prev(); k == nil {
