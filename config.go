@@ -49,6 +49,7 @@ type config struct {
 	MaxInFlight      int      `json:"max_in_flight"`         // requests of one client at the same time
 	RatePerMinute    int      `json:"rate_per_minute"`       // requests of one client that begin something; 0 is off
 	RateBurst        int      `json:"rate_burst"`            // of them at once; 0 is RatePerMinute
+	CompressedCache  int64    `json:"compressed_cache"`      // bytes of DIR/cache for answers that are compressed once; 0 is none
 	RequireAgreement bool     `json:"require_agreement"`     // partners without one reach training collections alone
 	ClientSecretPost bool     `json:"client_secret_post"`    // the token endpoint takes the secret in the form too
 }
@@ -60,6 +61,8 @@ const (
 	maxObjectBytes = 1 << 30 // what the scanner keeps at most
 	maxConfig      = 1 << 20 // bytes of config.json
 	maxRate        = 1_000_000
+	minCache       = 4 << 20  // bytes
+	maxCache       = 16 << 30 // bytes; the index of as much takes a fifth of a gigabyte of memory
 )
 
 func defaultConfig() config {
@@ -71,6 +74,7 @@ func defaultConfig() config {
 		MaxObjectLength:  defaultObject,
 		MaxObjects:       defaultObjects,
 		MaxInFlight:      server.DefaultMaxInFlight,
+		CompressedCache:  server.DefaultCacheBytes,
 	}
 }
 
@@ -155,6 +159,8 @@ func (c config) check() error {
 		return fmt.Errorf("rate_burst: want 0 (rate_per_minute) to %d, have %d", maxRate, c.RateBurst)
 	case c.RateBurst > 0 && c.RatePerMinute == 0:
 		return errors.New("rate_burst: set rate_per_minute too, which is off")
+	case c.CompressedCache != 0 && (c.CompressedCache < minCache || c.CompressedCache > maxCache):
+		return fmt.Errorf("compressed_cache: want 0 (none) or %d to %d, have %d", minCache, int64(maxCache), c.CompressedCache)
 	case c.Title == "":
 		return errors.New("title: want a text")
 	}

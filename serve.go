@@ -125,6 +125,7 @@ func (g *gateway) serve(ctx context.Context, l net.Listener, ready func(url stri
 	if err != nil {
 		return err
 	}
+	defer front.Close()
 	socket, err := admin.Listen(g.dir)
 	switch {
 	case errors.Is(err, admin.ErrNoSocket):
@@ -203,6 +204,8 @@ func (g *gateway) front() (*server.Server, error) {
 		MaxContentInFlight: g.config.MaxContentFlight,
 		RatePerMinute:      g.config.RatePerMinute,
 		RateBurst:          g.config.RateBurst,
+		Cache:              g.path(cacheName),
+		CacheBytes:         g.config.CompressedCache,
 	})
 }
 

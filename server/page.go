@@ -72,6 +72,13 @@ func (s *Server) envelope(k *call, q question, page collections.Reading) error {
 	if page.Count == 0 {
 		return s.send(k, http.StatusOK, k.nothing(next))
 	}
+	coding, ok := k.coding()
+	switch {
+	case !ok:
+		return errNoCoding()
+	case coding == "gzip":
+		return s.stitch(k, next, &page.Page)
+	}
 	b := s.pools.buffer()
 	defer s.pools.release(b)
 	*b = taxii.AppendHead((*b)[:0], next)
@@ -87,7 +94,37 @@ func (s *Server) envelope(k *call, q question, page collections.Reading) error {
 		*b = taxii.AppendTail(*b)
 		return s.send(k, http.StatusOK, *b)
 	}
-	return s.stream(k, b, &runs)
+	return s.stream(k, coding, b, &runs)
+}
+
+// stitch writes a page as one gzip member, of runs that were compressed before as far as there are.
+func (s *Server) stitch(k *call, next string, page *collections.Page) error {
+	m := s.newMember(k, http.StatusOK)
+	defer m.release()
+	*m.text = taxii.AppendHead(*m.text, next)
+	for started := false; ; {
+		took, err := m.take(page, started)
+		started = started || took
+		switch {
+		case errors.Is(err, io.EOF) && !started: // all of it was deleted meanwhile, and a list is never empty
+			return s.send(k, http.StatusOK, k.nothing(next))
+		case errors.Is(err, io.EOF):
+			*m.text = taxii.AppendTail(*m.text)
+			if !m.begun() { // it may be too short to be compressed
+				return s.send(k, http.StatusOK, *m.text)
+			}
+			m.end()
+		case err != nil && m.sent:
+			return s.broken(k, "reading a page", err)
+		case err != nil:
+			return err
+		}
+		if over, e := m.push(err != nil); e != nil {
+			return s.broken(k, "writing a page", e)
+		} else if over || err != nil {
+			return nil
+		}
+	}
 }
 
 // nothing is an envelope without objects. TAXII 2.1 section 2 leaves empty lists out; a partner whose
@@ -101,11 +138,8 @@ func (k *call) nothing(next string) []byte {
 
 // stream writes what does not fit the buffer. After the first byte an error can only break the
 // connection off: an answer that ends well is complete.
-func (s *Server) stream(k *call, b *[]byte, runs *runs) error {
-	out, err := s.encoder(k)
-	if err != nil {
-		return err
-	}
+func (s *Server) stream(k *call, coding string, b *[]byte, runs *runs) error {
+	out := s.encoder(k, coding)
 	defer out.release()
 	s.head(k, http.StatusOK)
 	if k.r.Method == http.MethodHead {
@@ -120,6 +154,7 @@ func (s *Server) stream(k *call, b *[]byte, runs *runs) error {
 			break
 		}
 		*b = (*b)[:0]
+		var err error
 		if done, err = runs.fill(b); err != nil {
 			return s.broken(k, "reading a page", err)
 		}

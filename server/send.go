@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/labstack/echo/v4"
 
@@ -23,19 +22,13 @@ const (
 
 // pools keep what is costly to make. Each has its own New, so that an empty pool is a working one.
 type pools struct {
-	buffers, gzip, zstd sync.Pool
+	buffers, zstd sync.Pool
+	compressors   compressors
 }
 
 func newPools() *pools {
 	return &pools{
 		buffers: sync.Pool{New: func() any { b := make([]byte, 0, bufferSize); return &b }},
-		gzip: sync.Pool{New: func() any {
-			w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
-			if err != nil {
-				panic(err) // the level is one of its own
-			}
-			return w
-		}},
 		zstd: sync.Pool{New: func() any {
 			w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 				zstd.WithWindowSize(zstdWindow), zstd.WithLowerEncoderMem(true))
@@ -44,6 +37,7 @@ func newPools() *pools {
 			}
 			return w
 		}},
+		compressors: newCompressors(),
 	}
 }
 
@@ -80,26 +74,17 @@ func (k *call) coding() (name string, ok bool) {
 	return taxii.Coding(k.r.Header.Values("Accept-Encoding"), "gzip", "zstd")
 }
 
-// encoder chooses the coding and names it in the headers. RFC 9110 section 8.4.
-func (s *Server) encoder(k *call) (*encoder, error) {
-	coding, ok := k.coding()
-	if !ok {
-		return nil, errNoCoding()
+// encoder begins a coding other than gzip, for which there is member, and names it in the headers. RFC
+// 9110 section 8.4.
+func (s *Server) encoder(k *call, coding string) *encoder {
+	w := k.Response().Writer
+	if coding != "zstd" {
+		return &encoder{Writer: w}
 	}
-	h, w := k.Response().Header(), k.Response().Writer
-	switch coding {
-	case "gzip":
-		h.Set("Content-Encoding", coding)
-		z := s.pools.gzip.Get().(*gzip.Writer)
-		z.Reset(w)
-		return &encoder{Writer: z, close: z.Close, back: func() { z.Reset(io.Discard); s.pools.gzip.Put(z) }}, nil
-	case "zstd":
-		h.Set("Content-Encoding", coding)
-		z := s.pools.zstd.Get().(*zstd.Encoder)
-		z.Reset(w)
-		return &encoder{Writer: z, close: z.Close, back: func() { z.Reset(nil); s.pools.zstd.Put(z) }}, nil
-	}
-	return &encoder{Writer: w}, nil
+	k.Response().Header().Set("Content-Encoding", coding)
+	z := s.pools.zstd.Get().(*zstd.Encoder)
+	z.Reset(w)
+	return &encoder{Writer: z, close: z.Close, back: func() { z.Reset(nil); s.pools.zstd.Put(z) }}
 }
 
 // head writes the headers of a TAXII answer. They are the same for all: a body of the one media
@@ -121,17 +106,20 @@ func setTAXII(h http.Header) {
 
 // send writes a body that is there as a whole.
 func (s *Server) send(k *call, status int, body []byte) error {
-	h := k.Response().Header()
-	out := &encoder{Writer: k.Response().Writer}
-	if _, identity := taxii.Coding(k.r.Header.Values("Accept-Encoding")); len(body) >= compressMin || !identity {
-		var err error
-		if out, err = s.encoder(k); err != nil {
-			return err
-		}
-		defer out.release()
+	coding, ok := k.coding()
+	if _, identity := taxii.Coding(k.r.Header.Values("Accept-Encoding")); len(body) < compressMin && identity {
+		coding, ok = "", true
 	}
+	if !ok {
+		return errNoCoding()
+	}
+	if coding == "gzip" {
+		return s.sendMember(k, status, body)
+	}
+	out := s.encoder(k, coding)
+	defer out.release()
 	if out.close == nil {
-		h.Set("Content-Length", strconv.Itoa(len(body)))
+		k.Response().Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	k.limits.writing(len(body))
 	s.head(k, status)
@@ -144,6 +132,26 @@ func (s *Server) send(k *call, status int, body []byte) error {
 	}
 	if err != nil {
 		return s.broken(k, "writing an answer", err)
+	}
+	return nil
+}
+
+// sendMember is send for gzip.
+func (s *Server) sendMember(k *call, status int, body []byte) error {
+	m := s.newMember(k, status)
+	defer m.release()
+	for last := false; !last; {
+		n := min(len(body), bufferSize)
+		m.add(body[:n])
+		body = body[n:]
+		if last = len(body) == 0; last {
+			m.end()
+		}
+		if over, err := m.push(last); err != nil {
+			return s.broken(k, "writing an answer", err)
+		} else if over {
+			break
+		}
 	}
 	return nil
 }

@@ -71,6 +71,9 @@ type Options struct {
 	// twice MaxContent counts as that.
 	MaxContentInFlight int64
 
+	Cache      string // a directory of this process alone, for what is compressed once for many answers; "" for none
+	CacheBytes int64  // that it may hold; 0: none
+
 	Grace   time.Duration // that a body or an answer may take beyond its rate; 0: DefaultGrace
 	MinRate int           // bytes a second that a peer has to keep after that; 0: DefaultMinRate
 }
@@ -89,6 +92,7 @@ type Server struct {
 	contents *contents
 	tarpit   chan struct{}
 	pools    *pools
+	pieces   *pieces
 	crl      crl
 	health   health
 
@@ -99,6 +103,10 @@ type Server struct {
 // New makes a Server; an error names the option that is wrong.
 func New(o Options) (*Server, error) {
 	if err := o.complete(); err != nil {
+		return nil, fmt.Errorf("making server: %w", err)
+	}
+	kept, err := openPieces(o.Cache, o.CacheBytes, o.Log, time.Now)
+	if err != nil {
 		return nil, fmt.Errorf("making server: %w", err)
 	}
 	s := &Server{
@@ -112,6 +120,7 @@ func New(o Options) (*Server, error) {
 		rates:    rates{perMinute: o.RatePerMinute, burst: o.RateBurst},
 		tarpit:   make(chan struct{}, maxDelayed),
 		pools:    newPools(),
+		pieces:   kept,
 		wall:     time.Now,
 	}
 	s.contents = newContents(&s.o, s.wall)
@@ -175,6 +184,9 @@ func (o *Options) complete() error {
 	}
 	return nil
 }
+
+// Close lets go of the cache. Answers that are under way end as they should.
+func (s *Server) Close() { s.pieces.close() }
 
 // Handler gives the whole gateway as one handler. It depends on no version of HTTP.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }

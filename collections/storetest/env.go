@@ -206,15 +206,15 @@ func (k *kept) take(p collections.Page, dst []byte) (longer []byte, passed bool,
 	case err != nil:
 		return longer, false, err
 	case asked > 1:
-		return longer, false, fmt.Errorf("Take asked for %d names of one run", asked)
+		return longer, false, fmt.Errorf("taking asked for %d names of one run", asked)
 	case passed && len(longer) != len(dst):
-		return longer, false, fmt.Errorf("Take appended %d bytes of a run that was kept", len(longer)-len(dst))
+		return longer, false, fmt.Errorf("taking appended %d bytes of a run that was kept", len(longer)-len(dst))
 	case passed:
 		return append(longer, run...), true, nil
 	case asked == 0 && len(longer) > len(dst):
-		return longer, false, errors.New("Take did not ask for a run that is not empty")
+		return longer, false, errors.New("taking did not ask for a run that is not empty")
 	case asked == 1 && len(longer) == len(dst):
-		return longer, false, errors.New("Take asked for an empty run")
+		return longer, false, errors.New("taking asked for an empty run")
 	case asked == 1:
 		k.mu.Lock()
 		defer k.mu.Unlock()
