@@ -1,7 +1,7 @@
 package stix
 
 import (
-	"bytes"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -110,6 +110,9 @@ func (c *checker) typeAndID() bool {
 	if !ok {
 		return c.fail(c.at(nID), "STIX 2.1 section 2.9", "an id is a type, two hyphens and an RFC 4122 UUID, not ", quote(o.ID))
 	}
+	if string(kind) == "bundle" {
+		return c.fail(c.at(nType), "STIX 2.1 section 8", "a bundle is no STIX object: send what it holds")
+	}
 	if string(kind) != string(o.Type) {
 		return c.fail(c.at(nID), "STIX 2.1 section 2.9", "the id must start with the type ", quote(o.Type), " and two hyphens, not ", quote(o.ID))
 	}
@@ -127,7 +130,7 @@ func (c *checker) need(n name, section string) bool {
 // custom checks an object of a type that STIX does not define: the common properties.
 func (c *checker) custom() bool {
 	s := customDomain
-	if c.o.extendsSCO() {
+	if c.o.extendsSCO() || c.o.inside != nil {
 		s = customObservable
 	}
 	if n := c.o.p.have.missing(&s.must); n != 0 {
@@ -190,7 +193,10 @@ func (c *checker) value(at int, r *rule, s *shape) bool {
 	case isAny:
 		return true
 	case isText:
-		return m.kind == kString || c.wrong(at, s, "a string")
+		if m.kind != kString {
+			return c.wrong(at, s, "a string")
+		}
+		return !c.strict || r.form == nil || r.form.ok(c.o.text(m)) || c.wrong(at, s, r.form.want)
 	case isStamp:
 		if m.kind != kString {
 			return c.wrong(at, s, "a timestamp, which is a string")
@@ -230,8 +236,13 @@ func (c *checker) reference(at int, r *rule, s *shape) bool {
 	}
 	id := c.o.text(m)
 	kind, ok := splitID(id)
-	if !ok && r.loose {
-		kind, _, ok = bytes.Cut(id, []byte("--"))
+	switch {
+	case ok && c.strict && (id[len(id)-uuidLength+14] > '5' || !typeForm(kind)):
+		ok = false
+	case !ok && r.loose && c.o.inside != nil:
+		kind, ok = c.o.inside.kindOf(id)
+	case !ok && r.loose:
+		kind, ok = looseID(id)
 	}
 	if !ok {
 		return c.fail(at, "STIX 2.1 section 2.9", "an identifier is a type, two hyphens and an RFC 4122 UUID, not ", quote(id))
@@ -239,7 +250,7 @@ func (c *checker) reference(at int, r *rule, s *shape) bool {
 	if len(r.words) > 0 && !among(kind, r.words) {
 		return c.fail(at, s.section, "the reference must name ", strings.Join(r.words, " or "), ", not ", quote(kind))
 	}
-	if among(kind, r.deny) {
+	if among(kind, r.deny) || c.strict && string(kind) == "bundle" { // "STIX Objects" are all else
 		return c.fail(at, s.section, "the reference must not name ", quote(kind))
 	}
 	return true
@@ -294,6 +305,12 @@ func (c *checker) number(at int, r *rule, s *shape) bool {
 	if r.kind == isInteger && !whole {
 		return c.wrong(at, s, "an integer")
 	}
+	if c.strict && !c.strictNumber(at, v, r.kind) {
+		return false
+	}
+	if v < r.min && math.IsInf(r.max, 1) {
+		return c.fail(at, s.section, "the value must be at least ", strconv.FormatFloat(r.min, 'f', -1, 64), ", not ", c.show(at))
+	}
 	if v < r.min || v > r.max {
 		lo, hi := strconv.FormatFloat(r.min, 'f', -1, 64), strconv.FormatFloat(r.max, 'f', -1, 64)
 		return c.fail(at, s.section, "the value must be between ", lo, " and ", hi, ", not ", c.show(at))
@@ -322,7 +339,26 @@ func (c *checker) part(at int, s, outer *shape) bool {
 	if n := have.missing(&s.must); n != 0 {
 		return c.missing(at, n, s)
 	}
+	if s.some && !c.any(at, s) {
+		return c.fail(at, s.section, "one of the properties of a ", s.name, " is required")
+	}
+	for i := at + 1; s.closed && c.strict && i < int(nodes[at].next); i = int(nodes[i].next) {
+		if s.rule(nodes[i].name) == nil {
+			return c.fail(i, s.section, "a ", s.name, " has no property ", quote(c.o.key(&nodes[i])))
+		}
+	}
 	return c.members(at, s)
+}
+
+// any reports whether the object at has a property of the shape beside those that it must have.
+func (c *checker) any(at int, s *shape) bool {
+	nodes := c.o.p.nodes
+	for i := at + 1; i < int(nodes[at].next); i = int(nodes[i].next) {
+		if n := nodes[i].name; n != 0 && s.rule(n) != nil && !s.must.has(n) {
+			return true
+		}
+	}
+	return false
 }
 
 // at gives the place of a top-level property's node, which is there.

@@ -1,7 +1,5 @@
 package stix
 
-import "bytes"
-
 // container checks the values that are dictionaries, and texts of a form.
 func (c *checker) container(at int, r *rule, s *shape) bool {
 	m := &c.o.p.nodes[at]
@@ -12,11 +10,11 @@ func (c *checker) container(at int, r *rule, s *shape) bool {
 		}
 		text := c.o.text(m)
 		// "The value MUST be … an even number of hexadecimal characters." STIX 2.1 section 2.8.
-		if r.kind == isHex && !hexBytes(text) {
+		if r.kind == isHex && (!hexBytes(text) || c.strict && len(text) == 0) {
 			return c.fail(at, "STIX 2.1 section 2.8", "the value must be pairs of hexadecimal digits")
 		}
 		// "base64-encoded string as defined in … RFC 4648". STIX 2.1 section 2.1.
-		if r.kind == isBinary && !base64Text(text) {
+		if r.kind == isBinary && (!base64Text(text) || c.strict && len(text) == 0) {
 			return c.fail(at, "STIX 2.1 section 2.1", "the value must be base64 with padding")
 		}
 		return true
@@ -59,23 +57,9 @@ func (c *checker) entry(i int, r *rule, s *shape) bool {
 		if !languageTag(c.o.key(m)) {
 			return c.fail(i, "STIX 2.1 section 7.1", quote(c.o.key(m)), " is no RFC 5646 language code")
 		}
+		return !c.strict || c.strictLanguage(i)
 	}
-	return !c.strict || c.strictKey(i)
-}
-
-// languageTag reports the form of a language tag. RFC 5646 section 2.1.
-func languageTag(t []byte) bool {
-	for i, part := range bytes.Split(t, []byte("-")) {
-		if len(part) == 0 || len(part) > 8 {
-			return false
-		}
-		for _, c := range part {
-			if c|0x20-'a' > 'z'-'a' && (i == 0 || c-'0' > 9) {
-				return false
-			}
-		}
-	}
-	return true
+	return !c.strict || c.strictEntry(i, r, s)
 }
 
 // extendsSCO reports an object whose extension defines its type as an observable: it needs no

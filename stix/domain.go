@@ -72,7 +72,7 @@ func domainShapes() []*shape {
 			may("kill_chain_phases", phases), may("tool_version", text)),
 		sdo("vulnerability", "4.19", nil, must("name", text), may("description", text)),
 
-		shaped("language-content", "STIX 2.1 section 7.1", meta, nil,
+		shaped("language-content", "STIX 2.1 section 7.1", meta, wholeLanguage,
 			must("object_ref", ref()), may("object_modified", stamp), must("contents", rule{kind: isLanguages})),
 		shaped("extension-definition", "STIX 2.1 section 7.3", meta, wholeExtension,
 			must("created_by_ref", ref()), must("name", text), may("description", text), must("schema", text), must("version", text),

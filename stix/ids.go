@@ -18,6 +18,20 @@ func splitID(id []byte) (kind []byte, ok bool) {
 	return kind, identifierType(kind)
 }
 
+// looseID is splitID for a UUID that has too many digits or too few: five groups of them.
+func looseID(id []byte) (kind []byte, ok bool) {
+	kind, rest, ok := bytes.Cut(id, []byte("--"))
+	groups := 1
+	for i, b := range rest {
+		if b == '-' && i > 0 && rest[i-1] != '-' {
+			groups++
+		} else if hexDigit[b] > 15 {
+			return kind, false
+		}
+	}
+	return kind, ok && identifierType(kind) && groups == 5 && rest[len(rest)-1] != '-'
+}
+
 // uuid checks 36 bytes: hexadecimal digits in the five groups of RFC 4122 section 3, the variant of
 // section 4.1.1, a version from 1 to 8 (RFC 9562, which took RFC 4122's place, added 6 to 8).
 func uuid(b []byte) bool {

@@ -72,6 +72,14 @@ func tlp1(uuid, colour string, l Level) standardMarking {
 		`","definition":{"tlp":"` + colour + `"}}`}
 }
 
+// colour gives TLP 1.0's name of the level.
+func (m *standardMarking) colour() string {
+	if m.level == Clear {
+		return "white"
+	}
+	return m.level.String()
+}
+
 // tlp2 writes a definition as OASIS publishes it with the TLP 2.0 extension.
 func tlp2(uuid string, l Level) standardMarking {
 	id := "marking-definition--" + uuid

@@ -118,6 +118,9 @@ const (
 	nEncryptionAlgorithm
 	nDecryptionKey
 	nImageRef
+	nTimeDateStamp
+	nBodyRawRef
+	nObjectRef
 )
 
 // nameTexts lists the property names of STIX 2.1: first those with a constant, then those that
@@ -135,7 +138,8 @@ mime_type protocols src_ref dst_ref src_port dst_port object_modified contents o
 path schema validity_not_before validity_not_after private_key_usage_period_not_before
 private_key_usage_period_not_after account_type user_id account_login from_ref subject message_id
 content cpe swid vendor version languages parent_directory_ref data data_type serial_number
-encryption_algorithm decryption_key image_ref
+encryption_algorithm decryption_key image_ref time_date_stamp body_raw_ref
+object_ref
 
 kill_chain_phases kill_chain_name phase_name aliases objective context roles identity_class sectors
 contact_information indicator_types infrastructure_types goals resource_level primary_motivation
@@ -144,10 +148,10 @@ architecture_execution_envs implementation_languages capabilities sample_refs ho
 operating_system_ref installed_software_refs configuration_version modules analysis_engine_version
 analysis_definition_version submitted result_name sample_ref abstract authors number_observed
 explanation report_types published threat_actor_types sophistication personal_motivations tool_types
-tool_version count observed_data_refs where_sighted_refs summary object_ref path_enc ctime mtime
+tool_version count observed_data_refs where_sighted_refs summary path_enc ctime mtime
 atime contains_refs resolves_to_refs display_name belongs_to_ref belongs_to_refs date content_type
 sender_ref to_refs cc_refs bcc_refs received_lines additional_header_fields raw_email_ref
-content_disposition body_raw_ref size name_enc magic_number_hex content_ref src_byte_count
+content_disposition size name_enc magic_number_hex content_ref src_byte_count
 dst_byte_count src_packets dst_packets ipfix src_payload_ref dst_payload_ref encapsulates_refs
 encapsulated_by_ref is_hidden pid created_time cwd command_line environment_variables
 opened_connection_refs creator_user_ref parent_ref child_refs credential is_service_account
@@ -156,7 +160,7 @@ account_first_login account_last_login modified_time number_of_subkeys is_self_s
 signature_algorithm issuer subject_public_key_algorithm subject_public_key_modulus
 subject_public_key_exponent x509_v3_extensions comment sid alternate_data_streams is_optimized
 document_info_dict pdfid0 pdfid1 image_height image_width bits_per_pixel exif_tags pe_type imphash
-machine_hex number_of_sections time_date_stamp pointer_to_symbol_table_hex number_of_symbols
+machine_hex number_of_sections pointer_to_symbol_table_hex number_of_symbols
 size_of_optional_header characteristics_hex file_header_hashes optional_header sections magic_hex
 major_linker_version minor_linker_version size_of_code size_of_initialized_data
 size_of_uninitialized_data address_of_entry_point base_of_code base_of_data image_base

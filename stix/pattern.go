@@ -58,6 +58,8 @@ type patternParser struct {
 	compared func(path, operator, constant lexeme)
 	// named is called with the object type and the first property of each path.
 	named func(kind, property lexeme)
+	// counted is called with the number behind WITHIN and REPEATS, stamped with each timestamp.
+	counted, stamped func(lexeme)
 }
 
 // pattern reads the whole text.
@@ -69,7 +71,12 @@ func (p *patternParser) pattern() *Problem {
 	return p.problem
 }
 
-func (p *patternParser) advance() { p.tok = p.next() }
+func (p *patternParser) advance() {
+	if p.tok.kind == tTimestamp && p.stamped != nil {
+		p.stamped(p.lexeme())
+	}
+	p.tok = p.next()
+}
 
 // want says what should stand where the current token is. It gives false.
 func (p *patternParser) want(what string) bool {
@@ -154,6 +161,7 @@ func (p *patternParser) qualifiers() bool {
 			if p.tok.kind != tPositiveInteger && p.tok.kind != tPositiveFloat {
 				return p.want("a number of seconds")
 			}
+			p.count()
 			p.advance()
 			if !p.take(tSeconds, "SECONDS") {
 				return false
@@ -164,6 +172,7 @@ func (p *patternParser) qualifiers() bool {
 			}
 			repeats = true
 			p.advance()
+			p.count()
 			if !p.take(tPositiveInteger, "a number of times") || !p.take(tTimes, "TIMES") {
 				return false
 			}
@@ -179,6 +188,13 @@ func (p *patternParser) qualifiers() bool {
 		default:
 			return true
 		}
+	}
+}
+
+// count tells who listens of a number behind a qualifier.
+func (p *patternParser) count() {
+	if p.counted != nil {
+		p.counted(p.lexeme())
 	}
 }
 

@@ -10,7 +10,9 @@ type rule struct {
 	deny     []string // the types that a reference must not name
 	of       *rule    // of a list's values
 	shape    *shape   // of an object
-	loose    bool     // a reference need not end in a UUID
+	loose    bool     // a reference need not end in a whole UUID
+	form     *form    // of a text, in tier 2
+	entries  entries  // of a dictionary, in tier 2
 }
 
 type ruleKind uint8
@@ -56,6 +58,8 @@ type shape struct {
 	index   [nameCount]uint8 // into props; 0 is none
 	props   []rule
 	whole   func(c *checker, at int) bool // what holds between properties; it is called last
+	some    bool                          // one property of the table must be there, beside those that must
+	closed  bool                          // tier 2 has no properties but the table's
 }
 
 func (s *shape) rule(n name) *rule {
@@ -87,6 +91,19 @@ func shaped(name, section string, c class, whole func(*checker, int) bool, lines
 func inside(name, section string, whole func(*checker, int) bool, lines ...property) *shape {
 	s := &shape{name: name, section: section, whole: whole, props: make([]rule, 1)}
 	s.put(lines...)
+	return s
+}
+
+// orOne makes a shape whose properties may all be left out, but not all at once: "As all properties
+// of this extension are optional, at least one of the properties defined below MUST be included".
+func (s *shape) orOne() *shape {
+	s.some = true
+	return s
+}
+
+// alone makes a shape that the schemas allow no other properties in.
+func (s *shape) alone() *shape {
+	s.closed = true
 	return s
 }
 
@@ -122,7 +139,7 @@ func commonProperties(c class) []property {
 	lines = append(lines,
 		must("created", stamp), may("created_by_ref", ref()),
 		may("external_references", list(object(externalReference))),
-		may("labels", list(text)), may("lang", text), may("confidence", integer(0, 100)), may("revoked", boolean))
+		may("labels", list(text)), may("lang", formed(languageForm)), may("confidence", integer(0, 100)), may("revoked", boolean))
 	if c != marking {
 		lines = append(lines, must("modified", stamp))
 	}
@@ -148,6 +165,8 @@ func float(lo, hi float64) rule   { return rule{kind: isFloat, min: lo, max: hi}
 func list(r rule) rule            { return rule{kind: isList, of: &r} }
 func object(s *shape) rule        { return rule{kind: isShape, shape: s} }
 func enum(words ...string) rule   { return rule{kind: isEnum, words: words} }
+func formed(f *form) rule         { return rule{kind: isText, form: f} }
+func entriesOf(e entries) rule    { return rule{kind: isDictionary, entries: e} }
 func ref(types ...string) rule    { return rule{kind: isRef, words: types} }
 func refs(types ...string) rule   { return list(ref(types...)) }
 func refNot(types ...string) rule { return rule{kind: isRef, deny: types} }
@@ -159,10 +178,10 @@ func seen(first, last string) []property {
 var (
 	// STIX 2.1 section 7.2.3
 	granularMarking = inside("granular marking", "STIX 2.1 section 7.2.3", wholeGranular,
-		may("lang", text), may("marking_ref", ref("marking-definition")), must("selectors", list(text)))
+		may("lang", formed(languageForm)), may("marking_ref", ref("marking-definition")), must("selectors", list(text)))
 	// STIX 2.1 section 2.5
 	externalReference = inside("external reference", "STIX 2.1 section 2.5", wholeReference,
-		must("source_name", text), may("description", text), may("url", text), may("hashes", hashes), may("external_id", text))
+		must("source_name", text), may("description", text), may("url", formed(uriForm)), may("hashes", hashes), may("external_id", text))
 	// STIX 2.1 section 2.11
 	killChainPhase = inside("kill chain phase", "STIX 2.1 section 2.11", nil,
 		must("kill_chain_name", text), must("phase_name", text))
@@ -182,7 +201,7 @@ var shapes = func() map[string]*shape {
 func shapeOf(kind []byte) *shape { return shapes[string(kind)] }
 
 // loosely is a rule for the references between observables: OASIS's own validator asks for the type
-// that they name and not for a UUID behind it, and what it accepts is not refused here.
+// that they name and does not count the digits behind it, and what it accepts is not refused here.
 func (r rule) loosely() rule {
 	if r.of != nil {
 		of := r.of.loosely()

@@ -2,6 +2,7 @@ package stix
 
 import (
 	"bytes"
+	"math"
 	"strings"
 )
 
@@ -11,47 +12,40 @@ func (c *checker) strictly() bool {
 	if !typeForm(o.Type) {
 		return c.fail(c.at(nType), "STIX 2.1 section 11.2", "a type begins with a letter and has no two hyphens in a row, unlike ", quote(o.Type))
 	}
-	// RFC 4122 section 4.1.3 defines the versions 1 to 5.
-	if v, _ := uuidVersion(o.ID); v > 5 {
-		return c.fail(c.at(nID), "STIX 2.1 section 2.9", "the id's UUID has a version that RFC 4122 does not define")
+	// "The following object names are reserved: action". STIX 2.1 section 3.8.
+	if string(o.Type) == "action" {
+		return c.fail(c.at(nType), "STIX 2.1 section 3.8", "the type action is reserved")
 	}
-	if !c.propertyNames() || !c.selectors() || !c.strictTLP() {
-		return false
-	}
-	if string(o.PatternType) == "stix" && o.Pattern != nil && string(o.Type) == "indicator" {
-		return c.patternNames()
-	}
-	return true
+	return c.strictID() && c.propertyNames() && c.selectors() && c.strictTLP() && c.strictPattern() && c.embedded()
 }
 
-// strictTLP: a definition of type tlp is one of the four of STIX 2.1 section 7.2.1.4, with nothing
-// added to it.
-func (c *checker) strictTLP() bool {
-	const section = "STIX 2.1 section 7.2.1.4"
+// strictID checks the version of the id's UUID.
+func (c *checker) strictID() bool {
 	o := c.o
-	if string(o.DefinitionType) != "tlp" || string(o.Type) != "marking-definition" {
+	v, _ := uuidVersion(o.ID)
+	if v > 5 { // RFC 4122 section 4.1.3 defines the versions 1 to 5
+		return c.fail(c.at(nID), "STIX 2.1 section 2.9", "the id's UUID has a version that RFC 4122 does not define")
+	}
+	if o.kind == nil || o.kind.class != observable || v == 4 {
 		return true
 	}
-	if m := standard(o.ID); m == nil || !m.one {
-		return c.fail(c.at(nID), section, "a TLP marking definition has the id that the standard gives it")
-	}
-	nodes := o.p.nodes
-	for i := 1; i < int(nodes[0].next); i = int(nodes[i].next) {
-		switch nodes[i].name {
-		case nType, nSpecVersion, nID, nCreated, nName, nDefinitionType, nDefinition:
-		default:
-			return c.fail(i, section, "a TLP marking definition has no property but those that the standard gives it")
+	// "If the contributing properties are all optional, and none are present on the SCO, then a UUIDv4
+	// MUST be used." A process has none at all. STIX 2.1 sections 2.9 and 6.13.
+	for _, text := range contributing(o.Type) {
+		if o.p.have.has(named(text)) {
+			return true
 		}
 	}
-	return true
+	return c.fail(c.at(nID), o.kind.section, "the id of this ", o.kind.name, " must be a UUIDv4, for there is nothing to derive it from, not version ", string(rune('0'+v)))
 }
 
 // typeForm reports words of a-z and 0-9 joined by single hyphens.
 func typeForm(t []byte) bool {
-	return t[0]-'a' <= 'z'-'a' && !bytes.Contains(t, []byte("--")) && typeName(t)
+	return typeName(t) && t[0]-'a' <= 'z'-'a' && !bytes.Contains(t, []byte("--"))
 }
 
-// propertyNames checks the names at the top level and what properties that STIX does not define hold.
+// propertyNames checks the names at the top level and what properties that the type does not define
+// hold.
 //
 // "All property names MUST be in ASCII and MUST only contain the characters a–z (lowercase ASCII),
 // 0–9, and underscore (_) … MUST have a minimum length of 3 ASCII characters … maximum length of
@@ -60,25 +54,31 @@ func (c *checker) propertyNames() bool {
 	nodes := c.o.p.nodes
 	for i := 1; i < int(nodes[0].next); i = int(nodes[i].next) {
 		key := c.o.key(&nodes[i])
-		// "The following property names are reserved … MUST NOT be used in Custom Properties".
+		// "The names defined in this section MUST NOT be used for the name of any Custom Property."
 		if reserved(key) {
-			return c.fail(i, "STIX 2.1 section 11.1", "the property name ", string(key), " is reserved")
+			return c.fail(i, "STIX 2.1 section 3.8", "the property name ", string(key), " is reserved")
 		}
-		if nodes[i].name == 0 && !propertyName(key) {
-			return c.fail(i, "STIX 2.1 section 11.1", "a property name is 3 to 250 of a-z, 0-9 and underscore and begins with a letter, unlike ", quote(key))
-		}
-		if nodes[i].name == 0 && !c.customValue(i, key) {
+		if (c.shape == nil || c.shape.rule(nodes[i].name) == nil) && !c.customProperty(i) {
 			return false
 		}
 	}
 	return true
 }
 
+// customProperty checks the name and the value of a member for which there is no rule.
+func (c *checker) customProperty(i int) bool {
+	m := &c.o.p.nodes[i]
+	key := c.o.key(m)
+	if m.name == 0 && !propertyName(key) {
+		return c.fail(i, "STIX 2.1 section 11.1", "a property name is 3 to 250 of a-z, 0-9 and underscore and begins with a letter, unlike ", quote(key))
+	}
+	return c.customValue(i, key)
+}
+
 // reserved names are those that STIX 2.1 keeps for later. STIX 2.1 section 3.8.
 func reserved(key []byte) bool {
 	switch string(key) {
-	case "severity", "action", "usernames", "phone_numbers", "addresses",
-		"first_seen_precision", "last_seen_precision", "valid_from_precision", "valid_until_precision":
+	case "severity", "action", "username", "phone_numbers":
 		return true
 	}
 	return false
@@ -105,9 +105,9 @@ func (c *checker) customValue(i int, key []byte) bool {
 		return c.fail(i, "STIX 2.1 section 3.1", "null is no value: leave the property out")
 	case m.kind == kList && i+1 == int(m.next):
 		return c.fail(i, "STIX 2.1 section 2.12", "a list must not be empty: leave the property out")
-	case bytes.HasSuffix(key, []byte("_hex")) && (m.kind != kString || !hexBytes(c.o.text(m))):
+	case bytes.HasSuffix(key, []byte("_hex")) && (m.kind != kString || !hexBytes(c.o.text(m)) || m.start == m.end):
 		return c.fail(i, "STIX 2.1 section 2.8", "the value must be pairs of hexadecimal digits")
-	case bytes.HasSuffix(key, []byte("_bin")) && (m.kind != kString || !base64Text(c.o.text(m))):
+	case bytes.HasSuffix(key, []byte("_bin")) && (m.kind != kString || !base64Text(c.o.text(m)) || m.start == m.end):
 		return c.fail(i, "STIX 2.1 section 2.1", "the value must be base64 with padding")
 	}
 	return true
@@ -171,35 +171,57 @@ func listIndex(part []byte) (n int, ok bool) {
 	return n, true
 }
 
-// patternNames checks the names in an indicator's pattern: of object types and of properties.
-// STIX 2.1 sections 9.7, 3.1 and 11.
-func (c *checker) patternNames() bool {
-	var bad string
-	p := patternParser{lexer: lexer{text: c.o.Pattern}}
-	p.named = func(kind, property lexeme) {
-		t, prop := p.text[kind.from:kind.to], p.text[property.from:property.to]
-		if bad != "" || property.kind != tIdentifier {
-			return
-		}
-		if classOf(t) == observable && !propertyName(prop) && string(prop) != "id" {
-			bad = string(prop)
-		}
+// strictTLP: a definition of type tlp is one of the four of STIX 2.1 section 7.2.1.4, with nothing
+// left out and nothing added to it.
+func (c *checker) strictTLP() bool {
+	const section = "STIX 2.1 section 7.2.1.4"
+	o := c.o
+	if string(o.DefinitionType) != "tlp" || string(o.Type) != "marking-definition" {
+		return true
 	}
-	p.pattern()
-	if bad != "" {
-		return c.fail(c.at(nPattern), "STIX 2.1 section 9.7", quote([]byte(bad)), " is no name of a property")
+	m := standard(o.ID)
+	if m == nil || !m.one {
+		return c.fail(c.at(nID), section, "a TLP marking definition has the id that the standard gives it")
+	}
+	if want := "TLP:" + strings.ToUpper(m.colour()); string(o.Name) != want {
+		return c.fail(c.find(0, nName), section, "the name of this TLP marking definition is ", want)
+	}
+	nodes := o.p.nodes
+	for i := 1; i < int(nodes[0].next); i = int(nodes[i].next) {
+		switch nodes[i].name {
+		case nType, nSpecVersion, nID, nCreated, nName, nDefinitionType, nDefinition:
+		default:
+			return c.fail(i, section, "a TLP marking definition has no property but those that the standard gives it")
+		}
 	}
 	return true
 }
 
-// strictReference checks the references to CVE and CAPEC. STIX 2.1 section 2.5 with 4.1 and 4.19.
+// strictNumber checks what STIX asks of every number.
+//
+// "All integers MUST be capable of being represented as a signed 54-bit value ([-(2**53)+1,
+// (2**53)-1])." STIX 2.1 section 2.10. A float is an IEEE 754 double: section 2.6.
+func (c *checker) strictNumber(at int, v float64, kind ruleKind) bool {
+	const most = 1<<53 - 1
+	if kind == isInteger && math.Abs(v) > most {
+		return c.fail(at, "STIX 2.1 section 2.10", "an integer is at most 2**53-1 from 0, unlike ", c.show(at))
+	}
+	if math.IsInf(v, 0) {
+		return c.fail(at, "STIX 2.1 section 2.6", "a number must fit a double, unlike ", c.show(at))
+	}
+	return true
+}
+
+// strictReference checks the references to CVE and CAPEC, and which hashes there may be. STIX 2.1
+// section 2.5 with 4.1 and 4.19.
 func (c *checker) strictReference(at int) bool {
 	const section = "STIX 2.1 section 2.5"
-	source := c.o.text(&c.o.p.nodes[c.find(at, nSourceName)])
+	nodes := c.o.p.nodes
+	source := c.o.text(&nodes[c.find(at, nSourceName)])
 	var id []byte
 	i := c.find(at, nExternalID)
 	if i != 0 {
-		id = c.o.text(&c.o.p.nodes[i])
+		id = c.o.text(&nodes[i])
 	}
 	isCVE, isCAPEC := cveID(id), capecID(id)
 	switch {
@@ -212,8 +234,19 @@ func (c *checker) strictReference(at int) bool {
 	case isCAPEC && string(source) != "capec":
 		return c.fail(i, section, "a reference to a CAPEC entry has the source_name capec, not ", quote(source))
 	}
+	// "Dictionary keys MUST come from one of the entries listed in the hash-algorithm-ov".
+	if list := c.find(at, nHashes); list != 0 {
+		for h := list + 1; h < int(nodes[list].next); h = int(nodes[h].next) {
+			if !among(c.o.key(&nodes[h]), hashNames) {
+				return c.fail(h, section, "the hashes of an external reference are ", strings.Join(hashNames, ", "))
+			}
+		}
+	}
 	return true
 }
+
+// hashNames is the vocabulary hash-algorithm-ov. STIX 2.1 section 10.7.
+var hashNames = []string{"MD5", "SHA-1", "SHA-256", "SHA-512", "SHA3-256", "SHA3-512", "SSDEEP", "TLSH"}
 
 // cveID reports CVE-YYYY-NNNN, with more digits only when the first is not 0.
 func cveID(id []byte) bool {
@@ -227,61 +260,4 @@ func cveID(id []byte) bool {
 func capecID(id []byte) bool {
 	rest, ok := bytes.CutPrefix(id, []byte("CAPEC-"))
 	return ok && len(rest) > 0 && allDigits(rest)
-}
-
-func allDigits(t []byte) bool {
-	for _, d := range t {
-		if d-'0' > 9 {
-			return false
-		}
-	}
-	return true
-}
-
-// strictKey checks a key of a dictionary: "a–z, A–Z, 0–9, hyphen, and underscore", up to 250 of them;
-// its value is neither null nor an empty list. STIX 2.1 section 2.3.
-func (c *checker) strictKey(i int) bool {
-	key := c.o.key(&c.o.p.nodes[i])
-	if len(key) > 250 || strings.ContainsFunc(string(key), func(r rune) bool {
-		return !(r < 0x80 && (word(byte(r)) || byte(r)-'0' <= 9 || r == '-'))
-	}) {
-		return c.fail(i, "STIX 2.1 section 2.3", "a key is at most 250 of a-z, A-Z, 0-9, hyphen and underscore, unlike ", quote(key))
-	}
-	m := &c.o.p.nodes[i]
-	if m.kind == kNull || m.kind == kList && i+1 == int(m.next) {
-		return c.fail(i, "STIX 2.1 section 2.3", "neither null nor an empty list is a value")
-	}
-	return true
-}
-
-// hashDigits gives how many hexadecimal digits the hashes of STIX 2.1 section 10.7 have.
-func hashDigits(algorithm []byte) int {
-	switch string(algorithm) {
-	case "MD5":
-		return 32
-	case "SHA-1", "RIPEMD-160":
-		return 40
-	case "SHA-224", "SHA3-224":
-		return 56
-	case "SHA-256", "SHA3-256":
-		return 64
-	case "SHA-384", "SHA3-384":
-		return 96
-	case "SHA-512", "SHA3-512", "WHIRLPOOL":
-		return 128
-	}
-	return 0
-}
-
-// strictHash checks a member of hashes. STIX 2.1 sections 2.7 and 10.7.
-func (c *checker) strictHash(i int) bool {
-	m := &c.o.p.nodes[i]
-	key, value := c.o.key(m), c.o.text(m)
-	if n := hashDigits(key); n != 0 && (len(value) != n || !hexBytes(value)) {
-		return c.fail(i, "STIX 2.1 section 10.7", "a hash of ", string(key), " has ", itoa(n), " hexadecimal digits")
-	}
-	if len(key) < 3 {
-		return c.fail(i, "STIX 2.1 section 2.7", "the name of a hash has 3 to 250 characters")
-	}
-	return c.strictKey(i)
 }

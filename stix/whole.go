@@ -95,7 +95,7 @@ func wholeAnalysis(c *checker, at int) bool {
 	if !have.has(nResult) && !have.has(nAnalysisScoRefs) {
 		return c.fail(at, "STIX 2.1 section 4.12", "one of result and analysis_sco_refs is required")
 	}
-	return c.ordered(at, nAnalysisStarted, nAnalysisEnded, true)
+	return true
 }
 
 // wholeObserved: "object_refs … MUST NOT be present if objects is provided", one of them must.
@@ -117,8 +117,8 @@ func wholeObserved(c *checker, at int) bool {
 	list := c.at(nObjectRefs)
 	for i := list + 1; i < int(nodes[list].next); i = int(nodes[i].next) {
 		kind, _ := splitID(c.o.text(&nodes[i]))
-		switch classOf(kind) {
-		case domain, meta, marking:
+		cl := classOf(kind)
+		if cl == domain || cl == meta || cl == marking || string(kind) == "bundle" {
 			return c.fail(i, section, "the reference must name an observable or a relationship, not ", quote(kind))
 		}
 	}
@@ -129,10 +129,13 @@ func wholeObserved(c *checker, at int) bool {
 // hyphen"; "stop_time … MUST be later than the start_time". STIX 2.1 section 5.1.1.
 func wholeRelationship(c *checker, at int) bool {
 	i := c.at(nRelationshipType)
-	for _, b := range c.o.text(&c.o.p.nodes[i]) {
-		if b-'a' > 'z'-'a' && b-'0' > 9 && b != '-' {
-			return c.fail(i, "STIX 2.1 section 5.1.1", "a relationship_type is made of a-z, 0-9 and hyphen, not ", c.show(i))
-		}
+	text := c.o.text(&c.o.p.nodes[i])
+	ok := len(text) > 0
+	for _, b := range text {
+		ok = ok && (b-'a' <= 'z'-'a' || b-'0' <= 9 || b == '-')
+	}
+	if !ok {
+		return c.fail(i, "STIX 2.1 section 5.1.1", "a relationship_type is made of a-z, 0-9 and hyphen, not ", c.show(i))
 	}
 	return c.ordered(at, nStartTime, nStopTime, false)
 }
@@ -152,6 +155,17 @@ func wholeReference(c *checker, at int) bool {
 		return c.fail(at, "STIX 2.1 section 2.5", "one of description, url and external_id is required")
 	}
 	return !c.strict || c.strictReference(at)
+}
+
+// wholeLanguage: "object_ref … MUST be the identifier for a STIX Object", which a bundle is not; the
+// schemas, and so tier 2, have no translations of translations either. STIX 2.1 section 7.1.
+func wholeLanguage(c *checker, _ int) bool {
+	i := c.at(nObjectRef)
+	kind, _ := splitID(c.o.text(&c.o.p.nodes[i]))
+	if string(kind) == "bundle" || c.strict && string(kind) == "language-content" {
+		return c.fail(i, "STIX 2.1 section 7.1", "the reference must not name ", quote(kind))
+	}
+	return true
 }
 
 // wholeExtension: "If … toplevel-property-extension" is not among the types, extension_properties
@@ -237,11 +251,7 @@ func (c *checker) standardMarking(m *standardMarking) bool {
 	}
 	created, _ := parseInstant([]byte(tlp1Created))
 	tlp := c.find(c.at(nDefinition), nTLP)
-	want := m.level.String()
-	if m.level == Clear {
-		want = "white"
-	}
-	if !m.one || o.Created.At != created || string(o.text(&o.p.nodes[tlp])) != want {
+	if !m.one || o.Created.At != created || string(o.text(&o.p.nodes[tlp])) != m.colour() {
 		return c.fail(0, section, "the id is a standard one and the definition is not the standard's: send the standard definition or use an id of your own")
 	}
 	return true
