@@ -71,6 +71,8 @@ type Partner struct {
 	Networks           []netip.Prefix  `json:"networks,omitempty"`           // from where alone it may knock; none: from everywhere
 	Agreement          Agreement       `json:"agreement,omitzero"`           // on file
 	Compatibility      []Compatibility `json:"compatibility,omitempty"`      // what its clients need otherwise
+
+	Publishing
 }
 
 // Secret is one long-lived secret of a client: only its MAC is kept.
@@ -159,6 +161,7 @@ type Principal struct {
 	UID          int    // ByPeer only
 	Training     bool   // an agreement is required and its partner has none that holds: training collections alone
 	EmptyObjects bool   // its partner's clients need "objects" in empty envelopes
+	Onward       bool   // its partner feeds others: nothing above AMBER
 }
 
 // Actor gives the name that the journal knows the principal by: "CLIENT" for a partner's client

@@ -44,6 +44,8 @@ type (
 		Networks           *[]netip.Prefix  // empty takes them away, at most MaxNetworks
 		Agreement          *Agreement       // the zero value takes it away
 		Compatibility      *[]Compatibility // empty takes them away
+
+		SetPublishing
 	}
 	SuspendPartner struct{ ID PartnerID } // epoch + 1: tokens die, secrets and certificates rest
 	ResumePartner  struct{ ID PartnerID }
@@ -98,7 +100,7 @@ func (c CreatePartner) Apply(t *Tables, now time.Time) (Effect, error) {
 	}
 	p := Partner{
 		ID: c.ID, Role: c.Role, Name: c.Name, Clearance: c.Clearance, DefaultMarking: c.DefaultMarking,
-		State: Active, Epoch: 1, Created: micro(now),
+		State: Active, Epoch: 1, Created: micro(now), Publishing: Publishing{Identity: newIdentity()},
 	}
 	return Effect{[]Record{t.putPartner(p)}, "partner.create", struct {
 		Partner        PartnerID  `json:"partner"`
@@ -106,7 +108,8 @@ func (c CreatePartner) Apply(t *Tables, now time.Time) (Effect, error) {
 		Name           string     `json:"name"`
 		Clearance      stix.Level `json:"clearance,omitzero"`
 		DefaultMarking stix.Level `json:"default_marking,omitzero"`
-	}{p.ID, p.Role, p.Name, p.Clearance, p.DefaultMarking}}, nil
+		Identity       stix.ID    `json:"identity"`
+	}{p.ID, p.Role, p.Name, p.Clearance, p.DefaultMarking, p.Identity}}, nil
 }
 
 // Apply changes the partner.
@@ -125,6 +128,7 @@ func (c SetPartner) Apply(t *Tables, _ time.Time) (Effect, error) {
 		Networks      *changed[[]netip.Prefix]  `json:"networks,omitempty"`
 		Agreement     *changed[*Agreement]      `json:"agreement,omitempty"` // null: none
 		Compatibility *changed[[]Compatibility] `json:"compatibility,omitempty"`
+		publishingChanged
 	}{Partner: p.ID}
 	if c.Name != nil {
 		if err := checkName(*c.Name); err != nil {
@@ -177,6 +181,9 @@ func (c SetPartner) Apply(t *Tables, _ time.Time) (Effect, error) {
 		}
 		what.Compatibility = &changed[[]Compatibility]{p.Compatibility, list}
 		p.Compatibility = list
+	}
+	if what.publishingChanged, err = c.SetPublishing.apply(&p); err != nil {
+		return Effect{}, err
 	}
 	if c.nothing() {
 		return Effect{}, fmt.Errorf("%w: partner %q: nothing to set: give a name, a clearance or a default marking", ErrInvalid, c.ID)

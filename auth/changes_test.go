@@ -149,10 +149,15 @@ func TestCreatePartner(t *testing.T) {
 		ID: "vn-police", Role: auth.Agency, Name: "Agency vn-police", Clearance: stix.AmberStrict, State: auth.Active, Epoch: 1,
 		Created: morning.Truncate(time.Microsecond),
 	}
+	want.Identity = d.t0.Partners["vn-police"].Identity
+	if !strings.HasPrefix(string(want.Identity), "identity--") || len(want.Identity) != len("identity--")+36 {
+		t.Errorf("identity %q", want.Identity)
+	}
 	if diff := cmp.Diff(want, d.t0.Partners["vn-police"]); diff != "" {
 		t.Errorf("partner (-want +got):\n%s", diff)
 	}
-	if got, want := d.lastLine(), `partner.create {"clearance":"amber+strict","name":"Agency vn-police","partner":"vn-police","role":"agency"}`; got != want {
+	if got, want := d.lastLine(), `partner.create {"clearance":"amber+strict","identity":"`+string(want.Identity)+
+		`","name":"Agency vn-police","partner":"vn-police","role":"agency"}`; got != want {
 		t.Errorf("journal: got %s, want %s", got, want)
 	}
 	d.do(vendor("acme"))

@@ -102,7 +102,7 @@ type View struct {
 
 // ViewOf compiles what p may read in a collection that it has the right to read. A vendor sees its
 // own publications alone; an agency what its clearance opens, what it published, and, with a
-// clearance of Red, what names it. Nobody else reads content.
+// clearance of Red, what names it; one that feeds others nothing above AMBER. Nobody else reads content.
 func ViewOf(p Principal) View {
 	switch p.Role {
 	case Vendor:
@@ -114,6 +114,9 @@ func ViewOf(p Principal) View {
 		}
 		if p.Training {
 			return View{Partner: p.Partner, Level: min(level, stix.Clear), Own: true}
+		}
+		if p.Onward { // TLP 2.0: AMBER+STRICT stays in the organisation that it was given to
+			return View{Partner: p.Partner, Level: min(level, stix.Amber), Own: true}
 		}
 		return View{
 			Partner: p.Partner,

@@ -51,6 +51,9 @@ func sightDecide(e *env) {
 			for _, clearance := range levels() {
 				p := auth.Principal{Partner: partner, Role: role, Clearance: clearance, Scope: auth.FullScope}
 				e.decided(p, all, of)
+				if p.Onward = true; partner == hanoi && clearance >= stix.Amber {
+					e.decided(p, all, of)
+				}
 			}
 		}
 	}
