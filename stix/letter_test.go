@@ -148,7 +148,7 @@ var letterCases = []struct {
 	{indicator(`[x-own:abc = 1]`), 0, "-"},
 	{indicator(`[File:name = 'x']`), 2, "/pattern"},
 	{indicator(`[ab:name = 'x']`), 2, "/pattern"},
-	{indicator(`[file:'Name' = 'x' OR file:hashes.MD5 = 'x']`), 0, "-"},
+	{indicator(`[file:'Name' = 'x' OR file:hashes.MD5 LIKE 'x']`), 0, "-"},
 	{indicator(`[file:name = 'x'] REPEATS 0 TIMES`), 2, "/pattern"},
 	{indicator(`[file:name = 'x'] REPEATS 1 TIMES WITHIN 0.0 SECONDS`), 2, "/pattern"},
 	{indicator(`[file:name = 'x'] START t'2024-02-30T00:00:00Z' STOP t'2024-03-01T00:00:00Z'`), 2, "/pattern"},

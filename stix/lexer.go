@@ -50,6 +50,7 @@ const (
 	tSeconds
 	tRepeats
 	tTimes
+	tLast // reserved, and in no rule
 )
 
 // keyword gives the kind of a word that the grammar reserves, in capitals but for the booleans.
@@ -87,6 +88,8 @@ func keyword(word []byte) tokenKind {
 		return tRepeats
 	case "TIMES":
 		return tTimes
+	case "LAST":
+		return tLast
 	case "true", "false":
 		return tBoolean
 	}
@@ -244,7 +247,7 @@ func (l *lexer) prefixed(from, open int) (tokenKind, int) {
 			return tHex, end
 		}
 	case 'b':
-		if base64Text(inside) {
+		if base64Text(inside) && n > 0 {
 			return tBinary, end
 		}
 	case 't':

@@ -3,6 +3,7 @@ package stix
 import (
 	"bytes"
 	"fmt"
+	"strings"
 )
 
 // Pattern checks a pattern of pattern_type "stix": the whole grammar of STIX 2.1 section 9, in one
@@ -18,7 +19,8 @@ func Pattern(text []byte) *Problem {
 const maxParentheses = 500
 
 // simplePattern reports a pattern of the form that most are of, [type:property = 'text'], with names
-// in lower case and nothing to escape in the text. The parser would accept it too.
+// in lower case, none of them for hashes, and nothing to escape in the text. The parser would accept
+// it too.
 func simplePattern(t []byte) bool {
 	if len(t) < len("[a:b='']") || t[0] != '[' || t[len(t)-1] != ']' || t[len(t)-2] != '\'' {
 		return false
@@ -30,7 +32,7 @@ func simplePattern(t []byte) bool {
 		case c-'0' <= 9 && i > from:
 		case c == '-' && i > from && separators == 0:
 		case i > from && (c == ':' && separators == 0 || c == '.' && separators == 1):
-			if keyword(t[from:i]) != tIdentifier {
+			if keyword(t[from:i]) != tIdentifier || string(t[from:i]) == "hashes" {
 				return false
 			}
 			separators, from = 1, i+1
@@ -53,6 +55,7 @@ type patternParser struct {
 	tok     token
 	depth   int
 	problem *Problem
+	hash    lexeme // the last name of the path that was read last, when the path goes through hashes
 
 	// compared is called with each comparison that is not negated; nil: nobody listens.
 	compared func(path, operator, constant lexeme)
@@ -136,6 +139,7 @@ func (p *patternParser) observation() bool {
 		if !p.comparisons(false) || !p.take(tCloseBracket, "AND, OR or \"]\"") {
 			return false
 		}
+		return p.qualifiers(true)
 	case tOpenParen:
 		if !p.nest() || !p.observations() || !p.take(tCloseParen, "AND, OR, FOLLOWEDBY, a qualifier or \")\"") {
 			return false
@@ -144,16 +148,17 @@ func (p *patternParser) observation() bool {
 	default:
 		return p.want("\"[\" or \"(\"")
 	}
-	return p.qualifiers()
+	return p.qualifiers(false)
 }
 
-// qualifiers reads what may follow an observation expression, each sort once. STIX 2.1 section 9.5.1.
-func (p *patternParser) qualifiers() bool {
+// qualifiers reads what may follow an observation expression, each sort once behind brackets; behind
+// parentheses OASIS's validator takes more, and so they pass. STIX 2.1 section 9.5.1.
+func (p *patternParser) qualifiers(once bool) bool {
 	var within, repeats, start bool
 	for {
 		switch p.tok.kind {
 		case tWithin:
-			if within {
+			if within && once {
 				return p.want("no second WITHIN")
 			}
 			within = true
@@ -167,7 +172,7 @@ func (p *patternParser) qualifiers() bool {
 				return false
 			}
 		case tRepeats:
-			if repeats {
+			if repeats && once {
 				return p.want("no second REPEATS")
 			}
 			repeats = true
@@ -177,7 +182,7 @@ func (p *patternParser) qualifiers() bool {
 				return false
 			}
 		case tStart:
-			if start {
+			if start && once {
 				return p.want("no second START")
 			}
 			start = true
@@ -277,6 +282,8 @@ func (p *patternParser) path() (lexeme, bool) {
 	if p.named != nil {
 		p.named(kind, p.lexeme())
 	}
+	hashes := p.isHashes()
+	p.hash = lexeme{}
 	p.advance()
 	for {
 		switch p.tok.kind {
@@ -285,6 +292,10 @@ func (p *patternParser) path() (lexeme, bool) {
 			if p.tok.kind != tIdentifier && p.tok.kind != tString {
 				return path, p.want("a property")
 			}
+			if hashes {
+				p.hash = p.lexeme()
+			}
+			hashes = hashes || p.isHashes()
 		case tOpenBracket:
 			p.advance()
 			if p.tok.kind != tPositiveInteger && p.tok.kind != tNegativeInteger && p.tok.kind != tAsterisk {
@@ -294,6 +305,7 @@ func (p *patternParser) path() (lexeme, bool) {
 			if p.tok.kind != tCloseBracket {
 				return path, p.want("\"]\"")
 			}
+			p.hash = lexeme{} // an index names no algorithm
 		default:
 			return path, true
 		}
@@ -313,11 +325,46 @@ func (p *patternParser) constant(path, operator lexeme, negated, boolean bool) b
 	default:
 		return p.want("a constant")
 	}
+	if !p.hashValue(operator) {
+		return false
+	}
 	if p.compared != nil && !negated {
 		p.compared(path, operator, p.lexeme())
 	}
 	p.advance()
 	return true
+}
+
+// isHashes reports the name hashes.
+func (p *patternParser) isHashes() bool {
+	return strings.Trim(string(p.text[p.tok.from:p.tok.to]), "'") == "hashes"
+}
+
+// hashValue checks the constant with which a hash is said to be equal: OASIS's validator refuses one
+// that cannot be, whatever capitals and hyphens the algorithm's name has. STIX 2.1 section 10.7.
+func (p *patternParser) hashValue(operator lexeme) bool {
+	if p.hash.to == 0 || p.tok.kind != tString || operator.kind == tLike || operator.kind == tMatches {
+		return true
+	}
+	name := strings.ToUpper(strings.Trim(string(p.text[p.hash.from:p.hash.to]), "'"))
+	digits := hashDigits([]byte(hashSpelling(name)))
+	value := p.text[p.tok.from+1 : p.tok.to-1]
+	if digits == 0 || len(value) == digits && hexBytes(value) {
+		return true
+	}
+	p.problem = &Problem{Rule: fmt.Sprintf("the pattern compares a hash of %s, which has %d hexadecimal digits, with %s", name, digits, quote(value)), Section: "STIX 2.1 section 10.7"}
+	return false
+}
+
+// hashSpelling gives an algorithm's name as the vocabulary has it: SHA256 and SHA-256 are one.
+func hashSpelling(name string) string {
+	plain := strings.ReplaceAll(name, "-", "")
+	for _, family := range []string{"SHA3", "SHA", "RIPEMD"} {
+		if rest, ok := strings.CutPrefix(plain, family); ok {
+			return family + "-" + rest
+		}
+	}
+	return plain
 }
 
 // set reads the constants of IN.
