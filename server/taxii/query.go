@@ -167,8 +167,11 @@ func readAfter(r *Request, value string) error {
 	return nil
 }
 
-// timeShape has the zone in its second group; a space in it was a plus sign.
-var timeShape = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d| \d\d:\d\d)?$`)
+// timeShape has the second in its first group and the zone in its third; a space in that was a plus sign.
+var timeShape = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:(\d\d)(\.\d{1,9})?(Z|[+-]` + offset + `| ` + offset + `)?$`)
+
+// offset is of RFC 3339 section 5.6; time.Parse takes 24:60 too.
+const offset = `(?:[01]\d|2[0-3]):[0-5]\d`
 
 // parseTime reads a timestamp of 0 to 9 decimals. The standard's own is in UTC with Z; an offset is
 // taken too. TAXII 2.1 section 2, timestamp.
@@ -178,15 +181,33 @@ func parseTime(value string) (time.Time, error) {
 	switch {
 	case m == nil:
 		return time.Time{}, fmt.Errorf("%s, have %q", want, clip(value))
-	case m[2] == "":
+	case m[3] == "":
 		return time.Time{}, fmt.Errorf("%s: %q has no zone; end it with Z for UTC", want, value)
-	case m[2][0] == ' ':
+	case m[3][0] == ' ':
 		return time.Time{}, fmt.Errorf("%s: %q has a space where a zone begins, for an unescaped + is a space in a query; "+
 			"write %%2B for it, or the time in UTC with Z", want, value)
 	}
 	t, err := time.Parse(time.RFC3339Nano, value)
+	if m[1] == "60" {
+		t, err = leap(value)
+	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%s: %q is no day and time of the calendar", want, value)
+	}
+	return t, nil
+}
+
+// leap reads a leap second: the last one of June or December, which the clock counts as the one after
+// it. RFC 3339 section 5.7.
+func leap(value string) (time.Time, error) {
+	const second = len("2006-01-02T15:04:")
+	t, err := time.Parse(time.RFC3339Nano, value[:second]+"59"+value[second+2:])
+	if err != nil {
+		return t, err
+	}
+	t = t.Add(time.Second)
+	if u := t.UTC(); u.Hour()+u.Minute()+u.Second() > 0 || u.Day() > 1 || u.Month() != time.January && u.Month() != time.July {
+		return t, errors.New("not a leap second")
 	}
 	return t, nil
 }

@@ -61,6 +61,9 @@ func TestSection3_4_query(t *testing.T) {
 		"added_after=2025-01-31T09:30:00%2B07:00":     {Limit: 1000, After: micros("2025-01-31T02:30:00Z")},
 		"added_after=2025-01-31T09:30:00.5-00:30":     {Limit: 1000, After: micros("2025-01-31T10:00:00.5Z")},
 		"added_after=1960-01-01T00:00:00Z&limit=2":    {Limit: 2},
+		"added_after=0000-01-01T00:00:00Z":            {Limit: 1000},
+		"added_after=2016-12-31T23:59:60.5Z":          {Limit: 1000, After: micros("2017-01-01T00:00:00.5Z")},
+		"added_after=1997-06-30T18:59:60-05:00":       {Limit: 1000, After: micros("1997-07-01T00:00:00Z")},
 		"added_after=2025-01-31T09:30:00.123456Z&x=y": {Limit: 1000, After: micros("2025-01-31T09:30:00.123456Z")},
 	} {
 		r, err := taxii.ParseQuery(taxii.OfObjects, raw)
@@ -93,6 +96,13 @@ func TestSection3_4_malformed(t *testing.T) {
 		"added_after=2025-01-31T9:30:00Z":                                   "added_after",
 		"added_after=2025-01-31t09:30:00z":                                  "added_after",
 		"added_after=2025-01-31T09:30:00.1234567890Z":                       "added_after",
+		"added_after=2016-12-30T23:59:60Z":                                  "added_after",
+		"added_after=2016-12-31T23:58:60Z":                                  "added_after",
+		"added_after=2016-03-31T23:59:60Z":                                  "added_after",
+		"added_after=2016-12-31T23:59:60-01:00":                             "added_after",
+		"added_after=2016-12-31T23:59:61Z":                                  "added_after",
+		"added_after=2025-01-31T09:30:00-24:00":                             "added_after",
+		"added_after=2025-01-31T09:30:00%2B01:60":                           "added_after",
 		"added_after=2025-01-31T09:30:00Z&added_after=2025-01-31T09:30:00Z": "added_after",
 		"next=a&next=b":                                                     "next",
 		"match[type]=":                                                      "match[type]",
