@@ -50,19 +50,21 @@ func (b *batch) idle() bool {
 
 // operation is one operation in a write transaction.
 type operation struct {
-	id     auth.OperationID
-	sizes  sizes
-	stored *bbolt.Bucket // nil: nothing is stored yet
-	index  index
-	names  *bbolt.Bucket
-	sets   *bbolt.Bucket
-	last   collections.Added
-	given  bool // last has moved
-	number uint16
-	stacks map[auth.CollectionID]*stack
-	byNum  map[uint16]*stack
-	known  map[uint64][]*version // versions by the hash of their id, ascending by date_added
-	fresh  []*version            // whose entries are to be written
+	id        auth.OperationID
+	sizes     sizes
+	stored    *bbolt.Bucket // nil: nothing is stored yet
+	index     index
+	names     *bbolt.Bucket
+	sets      *bbolt.Bucket
+	parcels   *parcels
+	discarded []discarded
+	last      collections.Added
+	given     bool // last has moved
+	number    uint16
+	stacks    map[auth.CollectionID]*stack
+	byNum     map[uint16]*stack
+	known     map[uint64][]*version // versions by the hash of their id, ascending by date_added
+	fresh     []*version            // whose entries are to be written
 
 	keeping *keeping // nil: not looked at
 }
@@ -80,6 +82,7 @@ func (b *batch) operation(id auth.OperationID) *operation {
 		op.sets = op.stored.Bucket([]byte(bucketSets))
 	}
 	op.index = openIndex(b.tx, op.stored, b.s.delta(id))
+	op.parcels = openParcels(op.stored, b.s.o.sizes.full)
 	op.number = highestNumber(op.names)
 	op.last = max(op.last, b.s.given[id]) // not lower than what a failed transaction may have shown
 	b.ops[id] = op
@@ -118,6 +121,7 @@ func (op *operation) stack(id auth.CollectionID) (*stack, error) {
 		op.number++
 		s.number, s.fresh = op.number, true
 	}
+	s.parcels = op.parcels.stored
 	op.stacks[id], op.byNum[s.number] = s, s
 	return s, nil
 }
@@ -268,6 +272,12 @@ func (op *operation) put(b *batch) error {
 	}
 	if err := op.keeping.put(o); err != nil {
 		return fmt.Errorf("what is kept: %w", err)
+	}
+	if err := op.unpack(); err != nil {
+		return err
+	}
+	if err := op.parcels.put(o); err != nil {
+		return fmt.Errorf("parcels: %w", err)
 	}
 	for _, s := range dirty {
 		if s.fresh {

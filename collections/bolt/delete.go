@@ -81,10 +81,40 @@ func (op *operation) remove(s *stack, list, chosen []*version) {
 		k.gone = append(k.gone, s.number)
 		for _, at := range k.spots {
 			if at.number == s.number {
+				if len(k.in) == 0 {
+					op.discard(s, at)
+				}
 				s.remove(at)
 			}
 		}
 		op.write(k)
 	}
 	s.turn(list, before, after)
+}
+
+// discard gives the bytes of a version up, which no collection has any more.
+func (op *operation) discard(s *stack, at spot) {
+	if at.seg != nil {
+		op.parcels.remove(at.seg.list[at.pos].ref)
+		return
+	}
+	op.discarded = append(op.discarded, discarded{s, at})
+}
+
+// discarded is a version whose bytes go, if they are in a parcel.
+type discarded struct {
+	stack *stack
+	at    spot
+}
+
+// unpack takes what is discarded out of its parcels. It comes before the segments are written.
+func (op *operation) unpack() error {
+	for _, d := range op.discarded {
+		r, err := d.stack.refAt(d.at)
+		if err != nil {
+			return err
+		}
+		op.parcels.remove(r)
+	}
+	return nil
 }

@@ -60,11 +60,16 @@ func ReadAnything(b []byte) {
 		}
 		f.at(1)
 	}
-	if o, err := readObjects(b); err == nil {
+	if o, err := readObjects(b, nil); err == nil {
 		set := bitmap{0xff, 0x0f, 0xff, 1}
 		o.size(set)
-		o.append(nil, set)
-		o.span(0, o.n)
+		if _, err := o.append(nil, set); err == nil {
+			o.empty(set)
+		}
+		for i := range o.n {
+			o.piece(i)
+			o.length(i)
+		}
 	}
 	if t, err := readTail(b); err == nil {
 		t.key()
@@ -90,11 +95,14 @@ func Samples() [][]byte {
 		v.ID, v.Type, v.Spec, v.Added, v.Publisher, v.Level = stix.ID(id), "indicator", "2.0", 7, "north", stix.Red
 		v.Named = []auth.PartnerID{"hanoi", "suva"}
 		v.Version.Text, v.Version.At = "odd", stix.Instant{Sec: -1, Frac: 5, Set: true}
-		pos := s.add(v, []byte(`{"x":1}`))
+		pos := s.add(v, inPlace([]byte(`{"x":1}`)))
 		turn([]*version{v}, []bool{false}, []bool{true}, func(t track, _ int) { s.tracks[t] = s.tracks[t].flip(pos) })
 	}
+	refs := newSegment()
+	refs.add(s.list[0].version, piece{ref{1, 2}, nil, 3})
+	refs.add(s.list[1].version, inPlace([]byte(`{}`)))
 	return [][]byte{
-		writeFacts(s.list), s.writeObjects(), s.writeTail(), inMany([]uint16{1, 2}, []uint16{3}), (&entry{hash: 1 << 50, added: 7}).append(make([]byte, runHeader)),
+		refs.writeObjects(), refs.writeTail(), writeFacts(s.list), s.writeObjects(), s.writeTail(), inMany([]uint16{1, 2}, []uint16{3}), (&entry{hash: 1 << 50, added: 7}).append(make([]byte, runHeader)),
 		overTrack("hanoi", mixNamed, kindLast).name(), spoolMark{1, 2}.bytes(),
 	}
 }

@@ -28,6 +28,7 @@ import (
 //	  "last"                                  8 bytes: the highest date_added given here
 //	  ix            lowest hash of a run      object versions by the hash of their id, see index.go
 //	  d             record number, part       what ix gets later, see delta.go
+//	  p             number                    objects of several collections, see parcels.go
 //	  x             "S" set, "N" number       sets of collections, see places.go
 //	  n             "c" COLLECTION            2 bytes: its number in this operation
 //	                "C" number                the collection's id
@@ -71,6 +72,7 @@ const (
 	bucketIndex    = "ix"
 	bucketDelta    = "d"
 	bucketSets     = "x"
+	bucketParcels  = "p"
 	bucketNumbers  = "n"
 	bucketSegments = "s"
 	bucketFacts    = "m"

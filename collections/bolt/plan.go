@@ -181,7 +181,7 @@ func (p *plan) fit(o *objects, set bitmap) bitmap {
 	n, size := 0, p.size
 	for i, j := range set.runs() {
 		for ; i < j; i++ {
-			size += len(o.span(i, i+1)) + 1
+			size += o.length(i) + 1
 			if size > collections.MaxPageSize && p.count+n > 0 {
 				return set.first(n)
 			}

@@ -267,8 +267,12 @@ func (op *operation) many(s *stack, hash uint64, id stix.ID, first collections.A
 func (op *operation) place(verdicts []verdict, all []many) {
 	for _, v := range verdicts {
 		alone := len(op.known[v.hash]) == 1
+		p := inPlace(v.item.Raw)
+		if len(v.to) > 1 {
+			p = piece{ref: op.parcels.add(p.raw), length: p.length}
+		}
 		for _, s := range v.to {
-			at := s.add(v.new, v.item.Raw)
+			at := s.add(v.new, p)
 			v.new.spots = append(v.new.spots, at)
 			if alone {
 				s.show(v.new, at)

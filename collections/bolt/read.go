@@ -52,9 +52,9 @@ func (r *reader) take(ctx context.Context, dst []byte, have func(collections.Run
 			return err
 		}
 		if have == nil || o.empty(p.set) || !have(r.name(key, &o, p.set)) {
-			dst = o.append(dst, p.set)
+			dst, err = o.append(dst, p.set)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return dst, fmt.Errorf("reading a page of %s: %w", r.at.Collection, err)

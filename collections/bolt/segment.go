@@ -3,6 +3,8 @@ package bolt
 import (
 	"encoding/binary"
 
+	"go.etcd.io/bbolt"
+
 	"liaison/collections"
 )
 
@@ -10,27 +12,38 @@ import (
 //
 //	1 byte tag, 1 byte 0, 2 bytes number of objects
 //	tag 1: 4 bytes for each object: where it ends; the objects, joined by commas
-//	tag 2: kept for references to segments that several collections share
+//	tag 2: 16 bytes for each object: 8 bytes number of its parcel, 4 bytes position there, 4 bytes length;
+//	       of one that is in no parcel: 0, where it begins, length; then those objects' bytes
 //
-// A deleted object has no bytes and no comma; it ends where the one before it ends.
-const bytesTag = 1
+// A deleted object has no bytes and no comma; by tag 1 it ends where the one before it ends, by tag 2 it
+// has length 0.
+const (
+	bytesTag = 1
+	refsTag  = 2
+	refSize  = 16
+)
 
 // objects reads the bytes of a segment. They are the store's and end with the transaction.
 type objects struct {
-	n    int
-	ends []byte
-	text []byte
+	n       int
+	refs    bool
+	ends    []byte // by tag 2: the references
+	text    []byte
+	parcels *bbolt.Bucket // of the operation
 }
 
-func readObjects(b []byte) (objects, error) {
-	if len(b) < 4 || b[0] != bytesTag {
+func readObjects(b []byte, parcels *bbolt.Bucket) (objects, error) {
+	if len(b) < 4 || b[0] != bytesTag && b[0] != refsTag {
 		return objects{}, errDamaged
 	}
-	n := int(binary.LittleEndian.Uint16(b[2:]))
-	if len(b) < 4+4*n {
+	n, each := int(binary.LittleEndian.Uint16(b[2:])), 4
+	if b[0] == refsTag {
+		each = refSize
+	}
+	if len(b) < 4+each*n {
 		return objects{}, errDamaged
 	}
-	return objects{n: n, ends: b[4 : 4+4*n], text: b[4+4*n:]}, nil
+	return objects{n: n, refs: b[0] == refsTag, ends: b[4 : 4+each*n], text: b[4+each*n:], parcels: parcels}, nil
 }
 
 func (o *objects) end(i int) int {
@@ -40,7 +53,7 @@ func (o *objects) end(i int) int {
 	return min(int(binary.LittleEndian.Uint32(o.ends[4*i:])), len(o.text))
 }
 
-// span gives objects i to j-1 joined by commas.
+// span gives objects i to j-1 joined by commas, of tag 1.
 func (o *objects) span(i, j int) []byte {
 	j = min(j, o.n)
 	if i >= j {
@@ -56,8 +69,50 @@ func (o *objects) span(i, j int) []byte {
 	return o.text[from:to]
 }
 
+// ref gives where object i is, and how long it is, of tag 2.
+func (o *objects) ref(i int) (r ref, size int) {
+	if i >= o.n {
+		return ref{}, 0
+	}
+	b := o.ends[refSize*i:]
+	return ref{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint32(b[8:])}, int(binary.LittleEndian.Uint32(b[12:]))
+}
+
+// inline gives object i of tag 2 that is in no parcel.
+func (o *objects) inline(r ref, size int) ([]byte, error) {
+	if uint64(r.pos)+uint64(size) > uint64(len(o.text)) {
+		return nil, errDamaged
+	}
+	return o.text[r.pos:][:size], nil
+}
+
+// length gives the size of object i; 0 for a deleted one.
+func (o *objects) length(i int) int {
+	if o.refs {
+		_, size := o.ref(i)
+		return size
+	}
+	return len(o.span(i, i+1))
+}
+
+// piece gives object i for another segment.
+func (o *objects) piece(i int) (piece, error) {
+	if !o.refs {
+		return inPlace(o.span(i, i+1)), nil
+	}
+	r, size := o.ref(i)
+	if r.parcel != 0 {
+		return piece{ref: r, length: size}, nil
+	}
+	raw, err := o.inline(r, size)
+	return inPlace(raw), err
+}
+
 // append appends the objects of a set, joined by commas.
-func (o *objects) append(dst []byte, set bitmap) []byte {
+func (o *objects) append(dst []byte, set bitmap) ([]byte, error) {
+	if o.refs {
+		return o.collect(dst, set)
+	}
 	first := true
 	for i, j := range set.runs() {
 		b := o.span(i, j)
@@ -69,14 +124,63 @@ func (o *objects) append(dst []byte, set bitmap) []byte {
 		}
 		dst, first = append(dst, b...), false
 	}
-	return dst
+	return dst, nil
+}
+
+// collect is append for tag 2. Neighbours in a parcel are taken at once.
+func (o *objects) collect(dst []byte, set bitmap) ([]byte, error) {
+	var from objects
+	var parcel uint64
+	first := true
+	for i, j := range set.runs() {
+		for i < j {
+			r, size := o.ref(i)
+			n := 1
+			var b []byte
+			var err error
+			switch {
+			case size == 0:
+				i++
+				continue
+			case r.parcel == 0:
+				b, err = o.inline(r, size)
+			default:
+				if r.parcel != parcel {
+					if from, err = readParcel(o.parcels, r.parcel); err != nil {
+						return dst, err
+					}
+					parcel = r.parcel
+				}
+				for ; i+n < j; n++ {
+					if next, more := o.ref(i + n); more == 0 || next.parcel != parcel || next.pos != r.pos+uint32(n) {
+						break
+					}
+				}
+				b = from.span(int(r.pos), int(r.pos)+n)
+			}
+			if err == nil && len(b) < size {
+				err = errDamaged
+			}
+			if err != nil {
+				return dst, err
+			}
+			if !first {
+				dst = append(dst, ',')
+			}
+			dst, first = append(dst, b...), false
+			i += n
+		}
+	}
+	return dst, nil
 }
 
 // empty reports whether nothing is left of the objects of a set.
 func (o *objects) empty(set bitmap) bool {
 	for i, j := range set.runs() {
-		if len(o.span(i, j)) > 0 {
-			return false
+		for ; i < j; i++ {
+			if o.length(i) > 0 {
+				return false
+			}
 		}
 	}
 	return true
@@ -86,7 +190,14 @@ func (o *objects) empty(set bitmap) bool {
 func (o *objects) size(set bitmap) int {
 	n := 0
 	for i, j := range set.runs() {
-		n += len(o.span(i, j)) + 1
+		if !o.refs {
+			n += len(o.span(i, j)) + 1
+			continue
+		}
+		for ; i < j; i++ {
+			_, size := o.ref(i)
+			n += size + 1
+		}
 	}
 	return n
 }
@@ -94,7 +205,9 @@ func (o *objects) size(set bitmap) int {
 // object is one object of a segment in the making.
 type object struct {
 	*version
-	raw     []byte
+	ref
+	raw     []byte // nil: it is in a parcel
+	length  int
 	present bool
 }
 
@@ -113,17 +226,26 @@ func (s *segment) takes(n int, z sizes) bool {
 	return len(s.list) == 0 || len(s.list) < segmentObjects && s.size+n+4*len(s.list) <= z.full
 }
 
-func (s *segment) add(v *version, raw []byte) int {
-	s.list = append(s.list, object{v, raw, true})
-	s.size += len(raw) + 1
+func (s *segment) add(v *version, p piece) int {
+	s.list = append(s.list, object{v, p.ref, p.raw, p.length, true})
+	s.size += p.length + 1
 	return len(s.list) - 1
 }
+
+// piece is the bytes of an object on their way into a segment.
+type piece struct {
+	ref
+	raw    []byte // nil: they are in a parcel
+	length int
+}
+
+func inPlace(raw []byte) piece { return piece{raw: raw, length: len(raw)} }
 
 // remove takes the bytes of object i away.
 func (s *segment) remove(i int) {
 	o := &s.list[i]
-	s.size -= len(o.raw) + 1
-	o.raw, o.present = nil, false
+	s.size -= o.length + 1
+	o.ref, o.raw, o.length, o.present = ref{}, nil, 0, false
 }
 
 // small reports whether the segment is to be continued by the next transaction.
@@ -133,19 +255,38 @@ func (s *segment) key() collections.Added { return s.list[len(s.list)-1].Added }
 
 // writeObjects encodes the bytes of a segment.
 func (s *segment) writeObjects() []byte {
-	n := len(s.list)
-	b := make([]byte, 4+4*n, 4+4*n+s.size)
-	b[0] = bytesTag
-	binary.LittleEndian.PutUint16(b[2:], uint16(n))
-	start := len(b)
 	for i := range s.list {
-		if o := &s.list[i]; o.present {
-			if len(b) > start {
-				b = append(b, ',')
-			}
+		if s.list[i].parcel != 0 {
+			return s.writeRefs()
+		}
+	}
+	list := make([][]byte, len(s.list))
+	for i := range s.list {
+		list[i] = s.list[i].raw
+	}
+	return packObjects(list, s.size)
+}
+
+// writeRefs encodes them by tag 2.
+func (s *segment) writeRefs() []byte {
+	le := binary.LittleEndian
+	b := append(make([]byte, 0, 4+refSize*len(s.list)), refsTag, 0)
+	b = le.AppendUint16(b, uint16(len(s.list)))
+	begin := 0
+	for i := range s.list {
+		o := &s.list[i]
+		r := o.ref
+		if r.parcel == 0 {
+			r.pos = uint32(begin)
+			begin += o.length
+		}
+		b = le.AppendUint64(b, r.parcel)
+		b = le.AppendUint32(le.AppendUint32(b, r.pos), uint32(o.length))
+	}
+	for i := range s.list {
+		if o := &s.list[i]; o.parcel == 0 {
 			b = append(b, o.raw...)
 		}
-		binary.LittleEndian.PutUint32(b[4+4*i:], uint32(len(b)-start))
 	}
 	return b
 }
@@ -198,19 +339,22 @@ func (s *segment) writeTail() []byte {
 
 // reopen takes a newest segment apart so that it can be continued. Nothing of it refers to t.
 func (t *tail) reopen() (*segment, error) {
-	o, err := readObjects(t.bytes)
+	o, err := readObjects(t.bytes, nil)
 	if err != nil || o.n != t.facts.n {
 		return nil, errDamaged
 	}
 	s := newSegment()
-	text := append([]byte(nil), o.text...)
-	o.text = text
+	o.text = append([]byte(nil), o.text...)
 	for i := range t.facts.n {
 		v, err := t.facts.version(i)
 		if err != nil {
 			return nil, err
 		}
-		s.add(v, o.span(i, i+1))
+		p, err := o.piece(i)
+		if err != nil {
+			return nil, err
+		}
+		s.add(v, p)
 		if !v.present {
 			s.list[i].present = false
 			s.size--

@@ -15,6 +15,7 @@ import (
 type shelf struct {
 	index    index         // of the operation
 	sets     *bbolt.Bucket // likewise
+	parcels  *bbolt.Bucket // likewise
 	number   uint16        // the collection's in the operation; 0: it has none
 	segments *bbolt.Bucket
 	facts    *bbolt.Bucket
@@ -36,7 +37,7 @@ func openShelf(tx *bbolt.Tx, d *delta, at collections.Place) (*shelf, error) {
 	if c == nil {
 		return s, nil
 	}
-	s.index, s.sets = openIndex(tx, op, d), op.Bucket([]byte(bucketSets))
+	s.index, s.sets, s.parcels = openIndex(tx, op, d), op.Bucket([]byte(bucketSets)), op.Bucket([]byte(bucketParcels))
 	s.number = collectionNumber(op.Bucket([]byte(bucketNumbers)), at.Collection)
 	return s, s.open(c)
 }
@@ -87,8 +88,9 @@ func segmentAt(tx *bbolt.Tx, at collections.Place, a collections.Added) (collect
 	s := &shelf{}
 	if op := tx.Bucket(operationName(at.Operation)); op != nil {
 		if c := op.Bucket(collectionName(at.Collection)); c != nil {
+			s.parcels = op.Bucket([]byte(bucketParcels))
 			if k, v := c.Bucket([]byte(bucketSegments)).Cursor().Seek(addedKey(a)); k != nil {
-				o, err := readObjects(v)
+				o, err := readObjects(v, s.parcels)
 				return keyAdded(k), o, err
 			}
 			if err := s.openTail(c); err != nil {
@@ -107,11 +109,11 @@ func segmentAt(tx *bbolt.Tx, at collections.Place, a collections.Added) (collect
 func (s *shelf) bytesAt(a collections.Added) (objects, error) {
 	if s.segments != nil {
 		if k, v := s.segments.Cursor().Seek(addedKey(a)); k != nil {
-			return readObjects(v)
+			return readObjects(v, s.parcels)
 		}
 	}
 	if s.tail != nil && s.tail.key() >= a {
-		return readObjects(s.tail.bytes)
+		return readObjects(s.tail.bytes, s.parcels)
 	}
 	return objects{}, fmt.Errorf("segment of %s is missing: %w", a, errDamaged)
 }

@@ -57,6 +57,22 @@ func newStack(c *bbolt.Bucket, id auth.CollectionID, z sizes) (*stack, error) {
 	return s, nil
 }
 
+// refAt gives where the bytes of a version are.
+func (s *stack) refAt(at spot) (ref, error) {
+	if at.seg != nil {
+		return at.seg.list[at.pos].ref, nil
+	}
+	o, err := s.bytesAt(at.key)
+	if err != nil || !o.refs {
+		return ref{}, err
+	}
+	r, _ := o.ref(at.pos)
+	if r.parcel == 0 {
+		r = ref{}
+	}
+	return r, nil
+}
+
 // find gives the version with exactly this date_added, and where it is.
 func (s *stack) find(a collections.Added) (*version, spot, error) {
 	segs := s.full
@@ -86,8 +102,8 @@ func (s *stack) find(a collections.Added) (*version, spot, error) {
 }
 
 // add puts a version behind all others.
-func (s *stack) add(v *version, raw []byte) spot {
-	if s.open != nil && !s.open.takes(len(raw), s.sizes) {
+func (s *stack) add(v *version, p piece) spot {
+	if s.open != nil && !s.open.takes(p.length, s.sizes) {
 		s.full = append(s.full, s.open)
 		s.open = nil
 	}
@@ -96,7 +112,7 @@ func (s *stack) add(v *version, raw []byte) spot {
 		clear(s.profiles)
 	}
 	s.dirty = true
-	at := spot{s.number, s.open, 0, s.open.add(v, raw)}
+	at := spot{s.number, s.open, 0, s.open.add(v, p)}
 	s.flip(typeTrack(v.Type), at)
 	s.flip(publisherTrack(v.Publisher), at)
 	return at
@@ -220,7 +236,7 @@ func (s *stack) store(seg *segment) error {
 // erase writes a stored segment again without the bytes of some of its objects.
 func (s *stack) erase(key collections.Added, positions []int) error {
 	k := addedKey(key)
-	o, err := readObjects(s.segments.Get(k))
+	o, err := readObjects(s.segments.Get(k), nil)
 	if err != nil {
 		return err
 	}
@@ -231,13 +247,15 @@ func (s *stack) erase(key collections.Added, positions []int) error {
 	}
 	seg := &segment{}
 	for i := range o.n {
-		raw := o.span(i, i+1)
+		p, err := o.piece(i)
+		if err != nil {
+			return err
+		}
 		if slices.Contains(positions, i) {
-			raw = nil
+			p = piece{}
 			f.row(i)[41] &^= flagPresent
 		}
-		seg.list = append(seg.list, object{&version{}, raw, len(raw) > 0})
-		seg.size += len(raw) + 1
+		seg.add(&version{}, p)
 	}
 	if err := s.segments.Put(k, seg.writeObjects()); err != nil {
 		return err
