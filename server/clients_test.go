@@ -81,6 +81,38 @@ func TestClients(t *testing.T) {
 	}
 }
 
+// TestClientsOverRestarts lets the same clients pull, and restarts the gateway before the second of
+// their pages: what they hold of it, cursors, positions, tokens, goes on.
+func TestClientsOverRestarts(t *testing.T) {
+	g := open(t)
+	both := g.partner("both-countries", auth.Agency, auth.Rights{Read: true}, "vn", "lk")
+	elastic := g.partner("elastic-police", auth.Agency, auth.Rights{Read: true}, "vn", "lk")
+	g.apply(collections.Access(auth.SetPartner{ID: elastic.partner, Compatibility: &[]auth.Compatibility{auth.EmptyObjects}}))
+	w := &world{visible: map[string][]string{"vn": g.many(g.vendor, "vn", 150), "lk": g.many(g.vendor, "lk", 110)}}
+	done := make(chan struct{})
+	close(done)
+	all := habits()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		t.Run(name, func(t *testing.T) {
+			p := &puller{g: g, account: both, name: name, habit: all[name], seen: map[string]map[string]int{"vn": {}, "lk": {}}, kept: map[string]string{}}
+			if p.compatibility != nil {
+				p.account = elastic
+			}
+			pages := 0
+			p.before = func() {
+				if pages++; pages == 2 {
+					g.restart()
+				}
+			}
+			p.run(t, done)
+			p.judge(t, w)
+			if pages < 2 {
+				t.Errorf("%d pages: no restart", pages)
+			}
+		})
+	}
+}
+
 // world is what was published, and of that what may be seen.
 type world struct {
 	mu      sync.Mutex
@@ -109,8 +141,9 @@ type puller struct {
 	account account
 	name    string
 	habit
-	seen map[string]map[string]int // by collection, bytes of objects: how often
-	kept map[string]string         // its state, which outlives its ticks
+	seen   map[string]map[string]int // by collection, bytes of objects: how often
+	kept   map[string]string         // its state, which outlives its ticks
+	before func()                    // before each page; nil for nothing
 }
 
 // run ticks while others write, and then until it has gone through once more.
@@ -191,6 +224,9 @@ func (p *puller) get(url string, changes ...change) (http.Header, []byte, error)
 
 // objects asks for a page of objects and keeps what is in it.
 func (p *puller) objects(name string, q url.Values, changes ...change) (page, error) {
+	if p.before != nil {
+		p.before()
+	}
 	head, b, err := p.get(p.g.url+"/secure/collections/"+name+"/objects/?"+q.Encode(), changes...)
 	if err != nil {
 		return page{}, err

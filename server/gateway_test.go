@@ -49,6 +49,8 @@ type gateway struct {
 	issued   issued                // what may be in no output
 	front    atomic.Pointer[front] // stands between callers and the gateway; nil for nothing
 	client   *http.Client
+	halt     func() // ends what serve began
+	restart  func() // ends the gateway and begins it anew with what it kept
 
 	vendor, rival, vn, lk account
 }
@@ -93,9 +95,10 @@ func open(t testing.TB, with ...option) *gateway {
 	g.ok(err)
 	g.ca, err = certs.Create(t.TempDir()+"/ca", "localhost")
 	g.ok(err)
-	g.vault, err = auth.CreateVault(t.TempDir())
+	keys := t.TempDir()
+	g.vault, err = auth.CreateVault(keys)
 	g.ok(err)
-	ring, err := auth.CreateRing(t.TempDir())
+	ring, err := auth.CreateRing(keys)
 	g.ok(err)
 	skey, vkey, err := note.GenerateKey(rand.Reader, "localhost/journal")
 	g.ok(err)
@@ -110,33 +113,49 @@ func open(t testing.TB, with ...option) *gateway {
 		}
 		g.issued.files(t, dir)
 	})
-	g.store, err = bolt.Open(bolt.Options{
-		Path: dir + "/store.db", Spool: dir + "/journal.spool", Create: true, Now: g.now, Signer: signer, Verifier: verifier,
-	})
-	g.ok(err)
+	file := bolt.Options{Path: dir + "/store.db", Spool: dir + "/journal.spool", Create: true, Now: g.now, Signer: signer, Verifier: verifier}
+	begin := func(listener net.Listener) {
+		g.store, err = bolt.Open(file)
+		g.ok(err)
+		g.registry, err = collections.OpenRegistry(t.Context(), g.store, g.now)
+		g.ok(err)
+		log := slog.New(slog.NewTextHandler(g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o := server.Options{
+			URL:      public,
+			Registry: g.registry,
+			Desk:     &collections.Desk{Registry: g.registry, Store: g.store, Now: g.now, Log: log, Limits: stix.Limits{Body: 1 << 20}},
+			Doors: &auth.Doors{
+				Issuer: g.url, Audience: g.url + taxii.DiscoveryPath, Vault: g.vault, Ring: ring, Now: g.now,
+				Tables: func() *auth.Tables { return g.registry.State().Access },
+			},
+			Vault:     g.vault,
+			Authority: g.ca,
+			Log:       log,
+			Now:       g.now,
+		}
+		for _, f := range with {
+			f(&o)
+		}
+		g.server, err = server.New(o)
+		g.ok(err)
+		serve(g, listener)
+	}
 	t.Cleanup(func() { g.ok(g.store.Close()) })
-	g.registry, err = collections.OpenRegistry(t.Context(), g.store, g.now)
-	g.ok(err)
-	log := slog.New(slog.NewTextHandler(g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	o := server.Options{
-		URL:      public,
-		Registry: g.registry,
-		Desk:     &collections.Desk{Registry: g.registry, Store: g.store, Now: g.now, Log: log, Limits: stix.Limits{Body: 1 << 20}},
-		Doors: &auth.Doors{
-			Issuer: g.url, Audience: g.url + taxii.DiscoveryPath, Vault: g.vault, Ring: ring, Now: g.now,
-			Tables: func() *auth.Tables { return g.registry.State().Access },
-		},
-		Vault:     g.vault,
-		Authority: g.ca,
-		Log:       log,
-		Now:       g.now,
+	begin(listener)
+	g.restart = func() {
+		t.Helper()
+		g.halt()
+		g.ok(g.store.Close())
+		file.Create = false
+		g.vault, err = auth.OpenVault(keys)
+		g.ok(err)
+		ring, err = auth.OpenRing(keys)
+		g.ok(err)
+		listener, err := net.Listen("tcp", "127.0.0.1:"+public.Port())
+		g.ok(err)
+		begin(listener)
+		g.client.CloseIdleConnections()
 	}
-	for _, f := range with {
-		f(&o)
-	}
-	g.server, err = server.New(o)
-	g.ok(err)
-	serve(g, listener)
 	g.client = g.dial(nil)
 
 	g.apply(collections.CreateOperation{ID: "secure", Title: "Operation Secure", Countries: []string{"VN", "LK"}})
@@ -163,12 +182,13 @@ func serve(g *gateway, listener net.Listener) {
 	h.TLSConfig = certs.NewServer(certs.ServerOptions{Certificates: list, Authority: g.ca}).TLSConfig()
 	done := make(chan error, 1)
 	go func() { done <- h.Serve(tls.NewListener(listener, h.TLSConfig)) }()
-	g.Cleanup(func() {
+	g.halt = sync.OnceFunc(func() {
 		h.Close()
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 			g.Errorf("serving: %v", err)
 		}
 	})
+	g.Cleanup(g.halt)
 }
 
 func (g *gateway) now() time.Time { return time.Now().Add(time.Duration(g.ahead.Load())) }
