@@ -23,6 +23,7 @@ var shapes20 = func() map[string]*shape {
 	put := func(name, section string, cl class, whole func(*checker, int) bool, lines ...property) {
 		all[name] = shaped(name, "STIX 2.0 part 2 section "+section, cl, whole, lines...)
 	}
+	end := refNot("relationship", "sighting", "bundle", "marking-definition")
 	put("attack-pattern", "2.1", domain, nil, must("name", text))
 	put("campaign", "2.2", domain, ordered(nFirstSeen, nLastSeen, true), append(seen("first_seen", "last_seen"), must("name", text))...)
 	put("course-of-action", "2.3", domain, nil, must("name", text))
@@ -40,9 +41,9 @@ var shapes20 = func() map[string]*shape {
 	put("tool", "2.11", domain, nil, must("labels", list(text)), must("name", text))
 	put("vulnerability", "2.12", domain, nil, must("name", text))
 	put("relationship", "3.1", relation, wholeRelationship,
-		must("relationship_type", text), must("source_ref", ref()), must("target_ref", ref()))
+		must("relationship_type", text), must("source_ref", end), must("target_ref", end))
 	put("sighting", "3.2", relation, ordered(nFirstSeen, nLastSeen, true),
-		append(seen("first_seen", "last_seen"), must("sighting_of_ref", ref()), may("observed_data_refs", refs("observed-data")),
+		append(seen("first_seen", "last_seen"), must("sighting_of_ref", end), may("observed_data_refs", refs("observed-data")),
 			may("where_sighted_refs", refs("identity")), may("count", integer(0, 999_999_999)))...)
 	put("marking-definition", "1.4", marking, wholeMarking,
 		may("definition_type", text), may("definition", rule{kind: isAny}))

@@ -141,6 +141,7 @@ var checkCases = []struct {
 	{marking(green1, `"definition_type":"tlp","name":"TLP:GREEN","definition":{"tlp":"green"},"x_a":1`), 2, "/x_a"},
 	{marking(red2, `"definition_type":"statement","definition":{"statement":"free for all"}`), 1, ""},
 	{marking(red2, `"definition_type":"tlp","definition":{"tlp":"red"}`), 1, ""},
+	{marking("marking-definition--E828B379-4E03-4974-9AC4-E53A884C97C1", `"definition_type":"statement","definition":{"statement":"free for all"}`), 1, ""},
 	{marking("marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9", `"name":"TLP:CLEAR","definition_type":"tlp","definition":{"tlp":"clear"}`), 1, ""},
 	{`{"type":"indicator","id":"indicator--` + someUUID + `","created":"2017-01-01T00:00:00Z","modified":"2017-01-01T00:00:00Z","labels":["x"],"pattern":"[a:b = 1]","valid_from":"2017-01-01T00:00:00Z"}`, 2, ""},
 	{`{"type":"indicator","id":"indicator--` + someUUID + `","created":"2017-01-01T00:00:00Z","modified":"2017-01-01T00:00:00Z","labels":["x"],"pattern":"a:b","valid_from":"2017-01-01T00:00:00Z"}`, 1, "/pattern"},

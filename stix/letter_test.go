@@ -145,6 +145,7 @@ var letterCases = []struct {
 	{sco("email-message", `"is_multipart":false,"subject":"x","additional_header_fields":{"A":[1]}`), 2, "/additional_header_fields/A"},
 	{`{"type":"x509-certificate","id":"x509-certificate--0c7b5b88-8ff7-5a4d-aa9d-feb398cd0061","issuer":"x"}`, 2, "/id"},
 	{`{"type":"x509-certificate","id":"x509-certificate--0c7b5b88-8ff7-5a4d-aa9d-feb398cd0061","serial_number":"x"}`, 0, "-"},
+	{`{"type":"relationship","id":"relationship--` + someUUID + `","created":"2017-01-01T00:00:00Z","modified":"2017-01-01T00:00:00Z","relationship_type":"uses","source_ref":"bundle--` + someUUID + `","target_ref":"tool--` + someUUID + `"}`, 1, "/source_ref"},
 	{indicator(`[x-own:abc = 1]`), 0, "-"},
 	{indicator(`[File:name = 'x']`), 2, "/pattern"},
 	{indicator(`[ab:name = 'x']`), 2, "/pattern"},

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"regexp"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // The extension by which a marking-definition carries TLP 2.0, as OASIS publishes it.
@@ -28,7 +30,15 @@ func StandardMarking(id []byte) (raw []byte, level Level, ok bool) {
 	return []byte(m.raw), m.level, true
 }
 
+// standard finds a standard marking; "UUIDs are case insensitive on input" (RFC 4122 section 3), and so
+// no other spelling of its id is anybody else's.
 func standard(id []byte) *standardMarking {
+	for _, c := range id {
+		if c-'A' <= 'Z'-'A' {
+			id = bytes.ToLower(id)
+			break
+		}
+	}
 	switch string(id) {
 	case "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9":
 		return &tlpWhite
@@ -142,8 +152,9 @@ func levelOfMarking(id []byte, lookup func(id []byte) (Level, bool)) Level {
 // ways: definition_type "tlp" with a colour or with "TLP:AMBER+STRICT"; the TLP 2.0 extension; a
 // statement whose whole text is "TLP:AMBER+STRICT" (or "tlp:amber+strict", MISP's tag), or whose
 // text is nothing while the name or OpenCTI's own properties say it. Every hint is read and the
-// strictest wins; one that claims TLP and cannot be read makes the definition Unknown. PAP and
-// statements carry no level. What remains is not understood: Unknown.
+// strictest wins, also one in a place that nobody has defined; one that claims TLP and cannot be read
+// makes the definition Unknown. PAP and statements carry no level. What remains is not understood:
+// Unknown.
 func (o *Object) definitionLevel() Level {
 	level, known, coloured := Unmarked, false, false
 	hint := func(text []byte, colour bool) bool {
@@ -172,6 +183,10 @@ func (o *Object) definitionLevel() Level {
 			known = o.extensionHints(i, hint) || known
 		case m.name == 0 && m.kind == kString && string(o.key(m)) == "x_opencti_definition":
 			known = hint(o.text(m), false) || pap(o.text(m)) || known
+		case m.name == nTLP || m.name == nTLP20:
+			o.stray(i, hint)
+		case m.name == 0 || m.name == nDescription || m.name == nLabels:
+			level = level.Join(o.labelled(i))
 		}
 	}
 	if !known || coloured && level == Unmarked {
@@ -194,7 +209,7 @@ func (o *Object) definitionHints(i int, kind string, hint func([]byte, bool) boo
 		}
 		name := strings.ToLower(string(o.key(m)))
 		claims := hint(o.text(m), name == "tlp" || kind == "tlp")
-		known = known || claims || kind == "statement" && name == "statement" || kind == "pap" || name == "pap" || pap(o.text(m))
+		known = known || claims || kind == "statement" && name == "statement" && !isColour(o.text(m)) || kind == "pap" || name == "pap" || pap(o.text(m))
 	}
 	return known
 }
@@ -205,6 +220,11 @@ func (o *Object) extensionHints(i int, hint func([]byte, bool) bool) (known bool
 	nodes := o.p.nodes
 	for c := i + 1; c < int(nodes[i].next); c = int(nodes[c].next) {
 		if string(o.key(&nodes[c])) != tlp2Extension {
+			for e := c + 1; e < int(nodes[c].next); e++ {
+				if nodes[e].name == nTLP || nodes[e].name == nTLP20 {
+					o.stray(e, hint)
+				}
+			}
 			continue
 		}
 		var label []byte // none is a level that TLP does not have
@@ -218,11 +238,35 @@ func (o *Object) extensionHints(i int, hint func([]byte, bool) bool) (known bool
 	return known
 }
 
+// stray reads a property of TLP where it is not defined: it raises the level, whatever it is.
+func (o *Object) stray(i int, hint func([]byte, bool) bool) {
+	var label []byte
+	if m := &o.p.nodes[i]; m.kind == kString {
+		label = o.text(m)
+	}
+	hint(label, true)
+}
+
+// labelled joins the levels of the strings at i that are labels of TLP and nothing else.
+func (o *Object) labelled(i int) Level {
+	level := Unmarked
+	nodes := o.p.nodes
+	for k := i; k < int(nodes[i].next); k++ {
+		if nodes[k].kind != kString {
+			continue
+		}
+		if l, claims := readTLP(o.text(&nodes[k]), false); claims && l != Unknown {
+			level = level.Join(l)
+		}
+	}
+	return level
+}
+
 // readTLP reads a TLP label: "TLP:AMBER+STRICT" in any case, or with colour also "amber+strict"
 // alone. claims is whether the text means TLP at all; a label that TLP does not have is Unknown, and so
 // is a longer text that speaks of one: who may see what it marks is for a person to say.
 func readTLP(text []byte, colour bool) (l Level, claims bool) {
-	s := strings.ToLower(strings.TrimSpace(string(text)))
+	s := strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(string(text)))), " ")
 	if rest, ok := strings.CutPrefix(s, "tlp"); ok && rest != "" && strings.ContainsAny(rest[:1], ":-_ ") {
 		s, colour = strings.TrimSpace(rest[1:]), true
 	}
@@ -232,7 +276,7 @@ func readTLP(text []byte, colour bool) (l Level, claims bool) {
 	if !colour {
 		return Unmarked, false
 	}
-	switch s {
+	switch strings.ReplaceAll(strings.ReplaceAll(s, "+ ", "+"), " +", "+") {
 	case "white", "clear":
 		return Clear, true
 	case "green":
@@ -247,8 +291,9 @@ func readTLP(text []byte, colour bool) (l Level, claims bool) {
 	return Unknown, true
 }
 
-// tlpWithin finds a label of TLP within a longer text, like "[TLP:RED] do not forward".
-var tlpWithin = regexp.MustCompile(`tlp\s*[:\x{ff1a}]|tlp[\s_=/-]*(white|clear|green|amber|red)\b`)
+// tlpWithin finds a label of TLP within a longer text, like "[TLP:RED] do not forward", and a text that
+// speaks of TLP and of a colour.
+var tlpWithin = regexp.MustCompile(`tlp\s*:|(tlp|traffic light protocol).*\b_*(white|clear|green|amber|red)\b|\b(white|clear|green|amber|red)\b.*(tlp|traffic light protocol)`)
 
 // isColour reports a text that is the name of one of TLP's levels, without saying that it means TLP.
 func isColour(text []byte) bool {
