@@ -22,6 +22,7 @@ func arrows() map[string][]string {
 		"liaison/auth":                  {"liaison/stix"},
 		"liaison/collections":           {"liaison/stix", "liaison/auth"},
 		"liaison/collections/routing":   {"liaison/stix"},
+		"liaison/collections/guard":     {"liaison/stix"},
 		"liaison/collections/bolt":      domain,
 		"liaison/collections/storetest": domain,
 		"liaison/server":                gateway,
@@ -42,6 +43,7 @@ func barred() map[string][]string {
 		"liaison/collections":         {"net/http"},
 		"liaison/collections/bolt":    {"net/http"},
 		"liaison/collections/routing": {"net/http", "net", "os", "time"},
+		"liaison/collections/guard":   {"net/http", "net", "os"},
 		"liaison/server/taxii":        {"github.com/labstack/echo/v4"},
 	}
 }
