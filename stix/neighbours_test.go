@@ -3,6 +3,7 @@ package stix_test
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -105,8 +106,44 @@ func TestNeighbours(t *testing.T) {
 			if err != nil || len(alone) != 1 {
 				t.Fatalf("%v: %s", err, raw)
 			}
-			if diff := cmp.Diff(alone[0], all[i]); diff != "" {
-				t.Fatalf("object %d of %s\n(-alone +after others):\n%s", i, body, diff)
+			if !reflect.DeepEqual(alone[0], all[i]) {
+				t.Fatalf("object %d of %s\n(-alone +after others):\n%s", i, body, cmp.Diff(alone[0], all[i]))
+			}
+		}
+	}
+}
+
+// TestNeighboursByByte changes an object at each of its bytes and scans it between copies of what it
+// was: a change in any place must be seen, and seen in its object alone.
+func TestNeighboursByByte(t *testing.T) {
+	const base = `{"type":"indicator","id":"indicator--00000000-0000-4000-8000-00000000000a","name":"é\u00e9","x_n":-1.5e10,"revoked":true ,"x_l":[{"a_ref":"b--c"},null],"object_marking_refs":["marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"],"created":"2026-01-01T00:00:00Z"}`
+	want := func(object string) facts {
+		all, err := readAll(stix.NewScanner(strings.NewReader(`{"objects":[`+object+`]}`), stix.Limits{}))
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%v: %s", err, object)
+		}
+		return all[0]
+	}
+	plain := want(base)
+	s := stix.NewScanner(nil, stix.Limits{})
+	for at := 1; at < len(base); at++ {
+		for _, put := range []string{"", `"`, `\`, "0", "A", " ", "}", ",", "\xff"} {
+			for cut := range 2 {
+				changed := base[:at] + put + base[at+cut:]
+				body := `{"objects":[` + strings.Join([]string{base, base, changed, changed, base}, ",") + `]}`
+				s.Reset(strings.NewReader(body), stix.Limits{})
+				all, err := readAll(s)
+				if valid := json.Valid([]byte(body)); (err == nil) != valid {
+					t.Fatalf("%v, json.Valid says %v: %s", err, valid, changed)
+				} else if !valid || len(all) != 5 {
+					continue // no JSON, or more objects or fewer: TestBodies is for those
+				}
+				other := want(changed)
+				for i, expected := range []facts{plain, plain, other, other, plain} {
+					if !reflect.DeepEqual(expected, all[i]) {
+						t.Fatalf("object %d beside %s\n(-alone +beside):\n%s", i, changed, cmp.Diff(expected, all[i]))
+					}
+				}
 			}
 		}
 	}
