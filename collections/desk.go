@@ -24,6 +24,7 @@ type Desk struct {
 	Limits   stix.Limits      // of a publication's body
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger
+	Guard    func() Guard // the guard of now; nil: none
 
 	resyncs resyncs
 }

@@ -38,6 +38,7 @@ func (in *intake) mark(ctx context.Context, d *Desk, p auth.Principal, at Place)
 	kept := in.publication.Items[:0]
 	for i := range in.drafts {
 		if !in.rejected[i] {
+			in.moved(i, len(kept))
 			kept = append(kept, *in.drafts[i].Item)
 		}
 	}

@@ -33,12 +33,14 @@ func (d *Desk) Publish(ctx context.Context, p auth.Principal, at Place, body io.
 		Received:  d.now(),
 		Still:     d.still(p, auth.Write, at),
 	}}
+	in.holding = d.holding(p.Partner)
 	if err := in.scan(body, d.Limits, d.Registry.State().Collections[at.Collection].Strict); err != nil {
 		return Status{}, err
 	}
 	if err := in.mark(ctx, d, p, at); err != nil {
 		return Status{}, err
 	}
+	in.hold()
 	in.drafts, in.arena, in.marked = nil, nil, nil // not for as long as the commit takes
 	return d.Store.Publish(ctx, in.publication)
 }
@@ -53,6 +55,8 @@ type intake struct {
 	marked      map[string]*marks // by their text
 	text        []byte            // of marks, to be used again
 	rejected    map[int]bool      // drafts that failed in mark
+	holding     holding
+	watched     map[int]watched // by draft, after mark by item; see hold.go
 }
 
 // draft is an item whose level waits for the definitions that the same body may bring later.
@@ -124,6 +128,7 @@ func (in *intake) keep(o *stix.Object, notes []*stix.Note) {
 			}
 		}
 	}
+	in.watch(o, len(in.drafts))
 	in.publication.Items = append(in.publication.Items, item)
 	in.drafts = append(in.drafts, d)
 }

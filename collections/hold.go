@@ -1,0 +1,168 @@
+package collections
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"liaison/auth"
+	"liaison/stix"
+)
+
+// Codes of the reasons for which objects are held.
+const (
+	CodePolicy = "policy" // a rule of the publisher's row
+	CodeGuard  = "guard"  // a guard list
+)
+
+// holding is what one publication is held to: the rules of its publisher, and the guard.
+type holding struct {
+	all      bool
+	level    stix.Level // this or stricter; Unmarked: no such rule
+	types    []string
+	patterns []string
+	lists    []string
+	guard    Guard // nil: none
+	exempt   []string
+}
+
+// Guard says what must not leave before somebody has looked at it. Safe for concurrent use.
+type Guard interface {
+	// Check gives what the object meets, at most a few. The object is the caller's.
+	Check(o *stix.Object) []Hit
+}
+
+// Hit is a value of an object that a guard list has.
+type Hit struct {
+	List  string
+	Block bool   // its release takes two
+	Hold  bool   // it is held; neither: only a rule of the publisher's asks for the list
+	Text  string // in words, for the publisher and the operator
+}
+
+// holding gives what a partner's publications are held to now.
+func (d *Desk) holding(p auth.PartnerID) holding {
+	row := d.Registry.State().Access.Partners[p]
+	h := holding{exempt: row.Exempt}
+	if d.Guard != nil {
+		h.guard = d.Guard()
+	}
+	for _, r := range row.Hold {
+		switch what, value := r.Cut(); what {
+		case "all":
+			h.all = true
+		case "level":
+			if l, err := stix.ParseLevel(value); err == nil && (h.level == stix.Unmarked || l < h.level) {
+				h.level = l
+			}
+		case "type":
+			h.types = append(h.types, value)
+		case "pattern":
+			h.patterns = append(h.patterns, value)
+		case "list":
+			h.lists = append(h.lists, value)
+		}
+	}
+	return h
+}
+
+// watched is what was seen of an object while its bytes were at hand.
+type watched struct {
+	kind string // of observable that a rule asks for, "" for none
+	hits []Hit
+}
+
+// watch looks at an object that becomes draft i.
+func (in *intake) watch(o *stix.Object, i int) {
+	var w watched
+	if len(in.holding.patterns) > 0 {
+		w.kind = in.holding.observes(o)
+	}
+	if in.holding.guard != nil {
+		w.hits = slices.DeleteFunc(in.holding.guard.Check(o), func(h Hit) bool {
+			return slices.Contains(in.holding.exempt, h.List) || !h.Block && !h.Hold && !slices.Contains(in.holding.lists, h.List)
+		})
+	}
+	if w.kind == "" && len(w.hits) == 0 {
+		return
+	}
+	if in.watched == nil {
+		in.watched = map[int]watched{}
+	}
+	in.watched[i] = w
+}
+
+// observes gives the first kind of observable of an object that a rule asks for.
+func (h *holding) observes(o *stix.Object) (kind string) {
+	if slices.Contains(h.patterns, string(o.Type)) {
+		return string(o.Type)
+	}
+	o.Observed(func(c *stix.Comparison, _ string) {
+		if t, _, _ := strings.Cut(string(c.Path), ":"); kind == "" && slices.Contains(h.patterns, t) {
+			kind = t
+		}
+	})
+	return kind
+}
+
+// moved tells that draft i became item n.
+func (in *intake) moved(i, n int) {
+	if w, ok := in.watched[i]; ok && i != n {
+		delete(in.watched, i)
+		in.watched[n] = w
+	}
+}
+
+// hold has those items kept that the publisher's rules or the guard hold. It comes after all else that
+// is decided about where an item goes.
+func (in *intake) hold() {
+	h := &in.holding
+	if !h.all && h.level == stix.Unmarked && len(h.types) == 0 && len(in.watched) == 0 {
+		return
+	}
+	for i := range in.publication.Items {
+		it := &in.publication.Items[i]
+		reasons, second := h.reasons(it, in.watched[i])
+		if len(reasons) == 0 {
+			continue
+		}
+		keep := Keep{Kind: KeepHeld, Reasons: reasons, To: it.To, Second: second}
+		if old := it.Keep; old != nil {
+			keep.To, keep.Waits = union(it.To, old.To), old.Waits
+			keep.Reasons = append(keep.Reasons, old.Reasons...)
+		}
+		keep.Reasons = keep.Reasons[:min(len(keep.Reasons), MaxReasons)]
+		it.To, it.Keep = nil, &keep
+		it.Message = appendMessage(it.Message, "held until the operator has looked at it: "+clip(Reasons(reasons)))
+	}
+}
+
+func union(a, b []auth.CollectionID) []auth.CollectionID {
+	list := slices.Clone(a)
+	for _, c := range b {
+		if !slices.Contains(list, c) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// reasons says why an item is held; none: it is not. second: its release takes two.
+func (h *holding) reasons(it *Item, w watched) (list []Reason, second bool) {
+	say := func(code, text string) { list = append(list, Reason{Code: code, Text: clip(text)}) }
+	for _, hit := range w.hits {
+		say(CodeGuard, hit.Text)
+		second = second || hit.Block
+	}
+	switch {
+	case h.all:
+		say(CodePolicy, "everything that this partner publishes is looked at first")
+	case h.level != stix.Unmarked && it.Level >= h.level:
+		say(CodePolicy, fmt.Sprintf("what is marked %s or stricter is looked at first", h.level))
+	case slices.Contains(h.types, it.Type):
+		say(CodePolicy, fmt.Sprintf("objects of type %s are looked at first", it.Type))
+	case w.kind != "":
+		say(CodePolicy, fmt.Sprintf("what tells of a %s is looked at first", w.kind))
+	}
+	return list, second
+}

@@ -1,0 +1,246 @@
+package collections_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"liaison/auth"
+	"liaison/collections"
+	"liaison/stix"
+)
+
+// wordGuard is a guard that meets words in the bytes of an object.
+type wordGuard map[string]collections.Hit
+
+func (g wordGuard) Check(o *stix.Object) (hits []collections.Hit) {
+	for word, h := range g {
+		if strings.Contains(string(o.Raw), word) {
+			hits = append(hits, h)
+		}
+	}
+	return hits
+}
+
+func (h *house) guard(g wordGuard) { h.desk.Guard = func() collections.Guard { return g } }
+
+func (h *house) hold(p auth.PartnerID, rules ...auth.HoldRule) {
+	h.Helper()
+	h.apply(collections.Access(auth.SetPartner{ID: p, SetPublishing: auth.SetPublishing{Hold: &rules}}))
+}
+
+// operators are two of them on one machine.
+func operators() (auth.Principal, auth.Principal) {
+	return auth.LocalOperator(0), auth.LocalOperator(1000)
+}
+
+func (h *house) queue(q collections.KeptQuery) []collections.Kept {
+	h.Helper()
+	q.Limit = 1000
+	list, _, err := h.desk.Queue(h.Context(), auth.LocalOperator(0), "secure", q)
+	if err != nil {
+		h.Fatal(err)
+	}
+	return list
+}
+
+func (h *house) keys() (keys []collections.KeptKey) {
+	for _, k := range h.queue(collections.KeptQuery{}) {
+		keys = append(keys, k.Key)
+	}
+	return keys
+}
+
+func TestHoldByRule(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.partner(auth.CreatePartner{ID: "acme", Role: auth.Vendor, DefaultMarking: stix.Green}, auth.Rights{Read: true, Write: true}, "vn")
+	agency := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	h.guard(wordGuard{"dns.example": {List: "resolvers", Text: "dns.example is on the list resolvers"}})
+	domain := `{"type":"domain-name","spec_version":"2.1","id":"domain-name--3500c14b-9bde-5393-b4e5-b260aea7e058","value":"example.org"}`
+	for i, c := range []struct {
+		rule   auth.HoldRule
+		object string
+		held   string // part of the message; "": it goes through
+	}{
+		{"all", indicator(1, "green"), "everything that this partner publishes"},
+		{"type=indicator", indicator(2, "green"), "objects of type indicator"},
+		{"type=malware", indicator(3, "green"), ""},
+		{"level=amber", indicator(4, "amber"), "what is marked amber or stricter"},
+		{"level=amber", indicator(5, "green"), ""},
+		{"pattern=domain-name", indicator(6, "green"), ""},
+		{"pattern=ipv4-addr", indicator(7, "green"), "what tells of a ipv4-addr"},
+		{"pattern=domain-name", domain, "what tells of a domain-name"},
+		{"list=resolvers", indicator(8, "green"), ""},
+		{"list=resolvers", strings.Replace(indicator(9, "green"), `"pattern_type"`, `"name":"dns.example","pattern_type"`, 1), "on the list resolvers"},
+		{"list=others", strings.Replace(indicator(10, "green"), `"pattern_type"`, `"name":"dns.example","pattern_type"`, 1), ""},
+	} {
+		h.hold("acme", c.rule)
+		before := len(h.pull(agency, "vn", collections.Query{Limit: 100}))
+		s := h.publish(vendor, "vn", c.object)
+		after := len(h.pull(agency, "vn", collections.Query{Limit: 100}))
+		if s.Success != 1 || (s.Kept == 1) != (c.held != "") || (after == before) != (c.held != "") {
+			t.Errorf("%d, %s: %+v, %d then %d objects", i, c.rule, s, before, after)
+			continue
+		}
+		if m := s.Successes[0].Message; c.held != "" && (!strings.HasPrefix(m, "held until") || !strings.Contains(m, c.held)) {
+			t.Errorf("%d, %s: message %q, want held … %s", i, c.rule, m, c.held)
+		}
+	}
+	rules := []auth.HoldRule{}
+	h.hold("acme", rules...)
+	if s := h.publish(vendor, "vn", indicator(20, "green")); s.Kept != 0 {
+		t.Errorf("without rules: %+v", s)
+	}
+	if list := h.queue(collections.KeptQuery{Kind: collections.KeepHeld}); len(list) != 6 {
+		t.Errorf("%d are held, want 6", len(list))
+	}
+}
+
+func TestRelease(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.partner(auth.CreatePartner{ID: "acme", Role: auth.Vendor}, auth.Rights{Read: true, Write: true}, "vn")
+	agency := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn", "lk")
+	root, other := operators()
+	h.hold("acme", auth.HoldAll)
+	batch := h.publish(vendor, "vn", indicator(1, "green"), indicator(2, "amber"), indicator(3, "clear"))
+	keys := h.keys()
+	if len(keys) != 3 || batch.Kept != 3 || batch.First != 0 {
+		t.Fatalf("%d are kept, status %+v", len(keys), batch)
+	}
+	ctx := t.Context()
+	for what, c := range map[string]struct {
+		p    auth.Principal
+		o    collections.Order
+		want error
+	}{
+		"without a reason":       {root, collections.Order{Keys: keys}, collections.ErrInvalid},
+		"with blanks for one":    {root, collections.Order{Keys: keys, Reason: "  "}, collections.ErrInvalid},
+		"by the vendor":          {vendor, collections.Order{Keys: keys, Reason: "mine"}, collections.ErrDenied},
+		"by the agency":          {agency, collections.Order{Keys: keys, Reason: "wanted"}, collections.ErrDenied},
+		"of nothing":             {root, collections.Order{Reason: "looked at"}, collections.ErrInvalid},
+		"of keys and a batch":    {root, collections.Order{Keys: keys, Batch: batch.ID, Reason: "looked at"}, collections.ErrInvalid},
+		"of a key that is not":   {root, collections.Order{Keys: []collections.KeptKey{keys[0], 99}, Reason: "looked at"}, collections.ErrNotFound},
+		"of another batch":       {root, collections.Order{Batch: "x", Reason: "looked at"}, collections.ErrNotFound},
+		"into no collection":     {root, collections.Order{Keys: keys, To: []string{"xx"}, Reason: "looked at"}, collections.ErrNotFound},
+		"of another operation's": {root, collections.Order{Keys: keys, Reason: strings.Repeat("a", 501)}, collections.ErrInvalid},
+	} {
+		if _, err := h.desk.Release(ctx, c.p, "secure", c.o); !errors.Is(err, c.want) {
+			t.Errorf("a release %s: %v, want %v", what, err, c.want)
+		}
+	}
+	if got := h.keys(); len(got) != 3 {
+		t.Fatalf("%d are kept after releases that were refused", len(got))
+	}
+	s, err := h.desk.Release(ctx, root, "secure", collections.Order{Keys: keys[:1], To: []string{"lk"}, Reason: "concerns LK"})
+	if err != nil || s.Released != 0 || s.Stay != 1 || !strings.Contains(s.Refused[0].Why, "acme may not publish into lk") {
+		t.Errorf("into a collection that its publisher may not write: %+v, %v", s, err)
+	}
+	s, err = h.desk.Release(ctx, root, "secure", collections.Order{Keys: keys[1:2], Reason: "looked at"})
+	if err != nil || s.Released != 1 || s.First == "" || s.First != s.Last {
+		t.Errorf("a release: %+v, %v", s, err)
+	}
+	s, err = h.desk.Drop(ctx, other, "secure", collections.Order{Keys: keys[2:], Reason: "a false positive"})
+	if err != nil || s.Dropped != 1 {
+		t.Errorf("a drop: %+v, %v", s, err)
+	}
+	if s, err = h.desk.Release(ctx, other, "secure", collections.Order{Batch: batch.ID, Reason: "the rest"}); err != nil || s.Released != 1 {
+		t.Errorf("the release of a batch: %+v, %v", s, err)
+	}
+	want := []string{idOf(indicator(2, "amber")), idOf(indicator(1, "green"))}
+	if got := h.pull(agency, "vn", collections.Query{Limit: 10}); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the agency is given %v, want %v in the order of release", got, want)
+	}
+	h.journals("kept.release", 2, `"reason":"the rest"`)
+	h.journals("kept.drop", 1, `"reason":"a false positive"`)
+	h.journals("read.queue", 2, `"content":false`)
+	h.apply(collections.CloseOperation{ID: "secure"})
+	if _, err = h.desk.Release(ctx, root, "secure", collections.Order{Batch: batch.ID, Reason: "late"}); !errors.Is(err, auth.ErrConflict) {
+		t.Errorf("a release into a closed operation: %v", err)
+	}
+}
+
+// journals wants so many lines of a kind, the last with a text.
+func (h *house) journals(kind string, n int, text string) {
+	h.Helper()
+	if err := h.store.Sweep(h.Context(), h.clock); err != nil {
+		h.Fatal(err)
+	}
+	var lines []string
+	for e, err := range h.store.Journal(h.Context(), 0) {
+		if err != nil {
+			h.Fatal(err)
+		}
+		if e.Line.Kind == kind {
+			lines = append(lines, string(e.Line.What))
+		}
+	}
+	if len(lines) != n || n > 0 && !strings.Contains(lines[n-1], text) {
+		h.Errorf("lines of kind %s: %v, want %d, the last with %s", kind, lines, n, text)
+	}
+}
+
+func TestGuardBlocks(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.partner(auth.CreatePartner{ID: "acme", Role: auth.Vendor}, auth.Rights{Read: true, Write: true}, "vn")
+	agency := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	root, other := operators()
+	h.guard(wordGuard{
+		"gov.example": {List: "government", Block: true, Text: "gov.example is on the list government"},
+		"top.example": {List: "top", Hold: true, Text: "top.example is on the list top"},
+	})
+	named := func(n int, name string) string {
+		return strings.Replace(indicator(n, "green"), `"pattern_type"`, `"name":"`+name+`","pattern_type"`, 1)
+	}
+	bad := `{"type":"indicator"}` // so that items and drafts do not count alike
+	s := h.publish(vendor, "vn", bad, indicator(1, "green"), indicator(9, "none"), named(2, "gov.example"), named(3, "top.example"), named(4, "gov.example top.example"))
+	if s.Success != 4 || s.Kept != 3 || s.Failure != 2 {
+		t.Fatalf("status %+v", s)
+	}
+	for i, want := range []bool{false, true, true, true} {
+		if m := s.Successes[i].Message; strings.HasPrefix(m, "held until") != want {
+			t.Errorf("success %d: %q, held: %t", i, m, want)
+		}
+	}
+	release := func(p auth.Principal) collections.Settled {
+		t.Helper()
+		r, err := h.desk.Release(t.Context(), p, "secure", collections.Order{Batch: s.ID, Reason: "really bad"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := release(root); r.Released != 1 || r.Asked != 2 || r.Stay != 0 {
+		t.Errorf("the first release: %+v", r)
+	}
+	if r := release(root); r.Released != 0 || r.Stay != 2 || !strings.Contains(r.Refused[0].Why, "takes two") {
+		t.Errorf("the same person's second: %+v", r)
+	}
+	if n := len(h.pull(agency, "vn", collections.Query{Limit: 10})); n != 2 {
+		t.Errorf("the agency has %d objects, want 2", n)
+	}
+	if r := release(other); r.Released != 2 {
+		t.Errorf("another person's: %+v", r)
+	}
+	if n := len(h.pull(agency, "vn", collections.Query{Limit: 10})); n != 4 {
+		t.Errorf("the agency has %d objects, want 4", n)
+	}
+	h.journals("kept.release", 2, `"asked":["local:0"]`)
+	exempt := []string{"government"}
+	h.apply(collections.Access(auth.SetPartner{ID: "acme", SetPublishing: auth.SetPublishing{Exempt: &exempt}}))
+	if s := h.publish(vendor, "vn", named(5, "gov.example"), named(6, "top.example")); s.Kept != 1 {
+		t.Errorf("exempt from one list: %+v", s)
+	}
+}
+
+// indicator makes an indicator marked with a level, or with none.
+func indicator(n int, level string) string {
+	mark := map[string]string{"clear": tlpClear, "green": tlpGreen, "amber": tlpAmber}[level]
+	marking := ""
+	if mark != "" {
+		marking = marked(mark)
+	}
+	return fmt.Sprintf(`{"type":"indicator","spec_version":"2.1","id":"indicator--00000000-0000-4000-8000-%012d",`+
+		`"created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","valid_from":"2026-01-01T00:00:00Z",`+
+		`"pattern":"[ipv4-addr:value = '198.51.100.%d']","pattern_type":"stix"%s}`, n, n, marking)
+}
