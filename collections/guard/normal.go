@@ -95,26 +95,24 @@ func normalHost(text string) (Key, bool) {
 	return Key{stix.DomainValue, host}, true
 }
 
+// hostText maps a name to lower case and punycode. What cannot stand in a URL's host is in no name, also
+// not after the mapping.
 func hostText(text string) (string, bool) {
 	const most = 253 // RFC 1035 section 2.3.4, without the dot at the end
-	plain := true
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c <= ' ' || c == 0x7F || strings.IndexByte("/\\?#@:[]<>\"'`{}|^", c) >= 0:
-			return "", false
-		case c >= 0x80 || c-'A' <= 'Z'-'A':
-			plain = false
-		}
-	}
-	if !plain || strings.Contains(text, "xn--") {
-		ascii, err := lookup.ToASCII(text)
+	if strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf || r-'A' <= 'Z'-'A' && r >= 'A' }) || strings.Contains(text, "xn--") {
+		mapped, err := lookup.ToASCII(text)
 		if err != nil || !utf8.ValidString(text) {
 			return "", false
 		}
-		if again, err := lookup.ToASCII(ascii); err != nil || again != ascii { // no name then, whatever it maps to
+		if again, err := lookup.ToASCII(mapped); err != nil || again != mapped { // no name then, whatever it maps to
 			return "", false
 		}
-		text = ascii
+		text = mapped
+	}
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; c <= ' ' || c >= 0x7F || strings.IndexByte("/\\?#@:[]<>\"'`{}|^", c) >= 0 {
+			return "", false
+		}
 	}
 	text = strings.TrimSuffix(text, ".")
 	if text == "" || len(text) > most || text[0] == '.' || text[len(text)-1] == '.' || strings.Contains(text, "..") {
