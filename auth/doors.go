@@ -52,10 +52,30 @@ type Shown struct {
 
 // Refusal is a login that did not hold; it carries no secret.
 type Refusal struct {
-	Code   string   // "" without credentials, else "invalid_token" or "invalid_client". RFC 6750 section 3.1
-	Client ClientID // who it claimed to be, if that is a known client, else ""
-	Reason string   // for the log, never for the caller
-	Bound  bool     // the token holds, but for the certificate that it is bound to, which was not there
+	Code    string   // "" without credentials, else "invalid_token" or "invalid_client". RFC 6750 section 3.1
+	Claimed ClientID // who it says it is: anything, a secret too. Tables.Known tells whether it may be written
+	Reason  string   // for the log, never for the caller
+	Bound   bool     // the token holds, but for the certificate that it is bound to, which was not there
+}
+
+// maxClaimed bounds a claimed name that is kept, in bytes; no client has a longer one.
+const maxClaimed = 80
+
+// refused makes a refusal. Whether there is a client of the claimed name is not looked up on the way
+// to an answer, so that one that is there and one that is not cost the same.
+func refused(code string, claimed ClientID, reason string) *Refusal {
+	if len(claimed) > maxClaimed {
+		claimed = ""
+	}
+	return &Refusal{Code: code, Claimed: claimed, Reason: reason}
+}
+
+// Known gives the id back if it is a client's, else "".
+func (t *Tables) Known(id ClientID) ClientID {
+	if _, ok := t.Clients[id]; ok {
+		return id
+	}
+	return ""
 }
 
 // errBound is a token that holds, without its certificate. RFC 8705 section 3
@@ -109,10 +129,8 @@ func (d *Doors) Identify(_ context.Context, c Presented) (Principal, error) {
 		p, err = d.admit(t, p, c, now)
 	}
 	if err != nil {
-		r := &Refusal{Code: k.code, Reason: err.Error(), Bound: errors.Is(err, errBound)}
-		if _, ok := t.Clients[claimed]; ok {
-			r.Client = claimed
-		}
+		r := refused(k.code, claimed, err.Error())
+		r.Bound = errors.Is(err, errBound)
 		return Principal{}, r
 	}
 	return p, nil

@@ -376,7 +376,7 @@ func TestTokenEndpoint(t *testing.T) {
 	h.do(auth.SuspendPartner{ID: "acme"})
 	for name, c := range map[string]auth.Presented{"secret": withSecret, "certificate": only} {
 		_, _, err := ask(c, "grant_type", cc, "client_id", id)
-		if e, ok := errors.AsType[*auth.OAuthError](err); !ok || e.Status != 401 || e.Refusal.Client != h.id {
+		if e, ok := errors.AsType[*auth.OAuthError](err); !ok || e.Status != 401 || e.Refusal.Claimed != h.id {
 			t.Errorf("suspended, by %s: %v", name, err)
 		}
 	}

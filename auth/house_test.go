@@ -120,7 +120,7 @@ func (h *house) stays(code string, claimed auth.ClientID, c auth.Presented) {
 	if p.Client != "" || p.Partner != "" || p.Scope != 0 {
 		h.t.Errorf("a principal came with the refusal: %+v", p)
 	}
-	if r.Code != code || r.Client != claimed || r.Reason == "" {
+	if r.Code != code || h.t0.Known(r.Claimed) != claimed || r.Reason == "" {
 		h.t.Errorf("got %+v; want code %q, client %q", r, code, claimed)
 	}
 }

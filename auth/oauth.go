@@ -167,7 +167,7 @@ func (d *Doors) byCertificateOf(r TokenRequest) (Principal, error) {
 	}
 	p, err := d.Identify(context.Background(), r.Presented)
 	if err == nil && p.Client != id {
-		return Principal{}, &Refusal{Code: invalidClient, Client: p.Client, Reason: "token endpoint: client_id is not the certificate's"}
+		return Principal{}, refused(invalidClient, p.Client, "token endpoint: client_id is not the certificate's")
 	}
 	return p, err
 }
@@ -212,7 +212,6 @@ func (d *Doors) byBasic(r TokenRequest) (Principal, error) {
 
 // byClientSecret holds a secret to the client_id that it came with.
 func (d *Doors) byClientSecret(r TokenRequest, user, password string) (Principal, error) {
-	refusal := &Refusal{Code: invalidClient}
 	t, now := d.Tables(), d.now()
 	p, claimed, err := d.bySecret(t, password, now)
 	if err == nil && string(p.Client) != user {
@@ -222,14 +221,10 @@ func (d *Doors) byClientSecret(r TokenRequest, user, password string) (Principal
 		p, err = d.admit(t, p, r.Presented, now)
 	}
 	if err != nil {
-		refusal.Reason = err.Error()
 		if claimed == "" {
 			claimed = ClientID(user)
 		}
-		if _, ok := t.Clients[claimed]; ok {
-			refusal.Client = claimed
-		}
-		return Principal{}, refusal
+		return Principal{}, refused(invalidClient, claimed, err.Error())
 	}
 	return p, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -17,7 +18,8 @@ import (
 
 // Failed logins beyond freeFailures a minute, by address and claimed client, are answered late, as
 // long as no more than maxDelayed wait so. A credential that holds is never asked to wait: it is
-// looked at before anything is counted.
+// looked at before anything is counted. Whether the claimed client is one makes no difference, or the
+// delay would tell who is.
 const (
 	freeFailures = 50
 	delay        = 500 * time.Millisecond
@@ -76,15 +78,22 @@ func (s *Server) presented(r *http.Request) (auth.Presented, error) {
 // serialOf writes a serial number as the registry does.
 func serialOf(c *x509.Certificate) string { return fmt.Sprintf("%040x", c.SerialNumber) }
 
+// known gives the name of a client that there is, else "".
+func (s *Server) known(id auth.ClientID) auth.ClientID {
+	return s.o.Registry.State().Access.Known(id)
+}
+
 // turnAway counts a login that did not hold, and lets one of too many wait.
 func (s *Server) turnAway(k *call, err error) {
 	key := tallyKey{address: address(k.r), code: "none"}
 	if r, ok := errors.AsType[*auth.Refusal](err); ok {
-		key.client = r.Client
+		key.client = r.Claimed
 		if r.Code != "" {
 			key.code = r.Code
 		}
-		s.o.Log.Debug("login refused", "address", key.address, "client", string(r.Client), "reason", r.Reason)
+		if s.o.Log.Enabled(k.r.Context(), slog.LevelDebug) {
+			s.o.Log.Debug("login refused", "address", key.address, "client", string(s.known(r.Claimed)), "reason", r.Reason)
+		}
 	}
 	if s.refused.count(key, s.now()) <= freeFailures {
 		return

@@ -161,6 +161,42 @@ func TestThreat16GuessingLocksNobodyOut(t *testing.T) {
 	}
 }
 
+// Threat 15: after how many failures an answer comes late does not tell whether the claimed client is
+// one.
+func TestThreat15DelayTellsNobody(t *testing.T) {
+	g := open(t)
+	g.wholeMinute()
+	took := func(id auth.ClientID) time.Duration {
+		begin := time.Now()
+		g.get(account{id: id, secret: "lsn_" + random(43)}, "/secure/").want(401)
+		return time.Since(begin)
+	}
+	for range 51 {
+		g.get(account{id: "nobody_1", secret: "lsn_" + random(43)}, "/secure/").want(401)
+	}
+	late := took("nobody_1")
+	if late < 400*time.Millisecond {
+		t.Errorf("the 52nd failure of nobody took %v, want it delayed", late)
+	}
+	for _, id := range []auth.ClientID{g.vn.id, "nobody_2"} {
+		best := late
+		for range 5 {
+			best = min(best, took(id))
+		}
+		if best > late/2 {
+			t.Errorf("a first failure of %s took %v, one of too many %v", id, best, late)
+		}
+	}
+	for range 60 {
+		g.get(account{id: auth.ClientID("name-" + random(12) + "_1"), secret: g.vn.secret[:20]}, "/secure/")
+	}
+	g.flush(time.Minute)
+	lines := g.journal("login.refused")
+	if len(lines) != 1 || strings.Contains(lines[0], "nobody") || strings.Contains(lines[0], "name-") || !strings.Contains(lines[0], string(g.vn.id)) {
+		t.Errorf("journal: %v", lines)
+	}
+}
+
 // wholeMinute sets the clock to the beginning of a minute.
 func (g *gateway) wholeMinute() {
 	now := time.Now()

@@ -113,8 +113,6 @@ func New(o Options) (*Server, error) {
 		o:        o,
 		base:     strings.TrimSuffix(o.URL.String(), "/"),
 		cursors:  taxii.Cursors{MAC: o.Vault.MAC, Holds: o.Vault.Holds},
-		refused:  newTally(o.Now()),
-		strayed:  newTally(o.Now()),
 		revoking: flights{most: maxRevoking, now: map[auth.ClientID]int{}},
 		flights:  flights{most: o.MaxInFlight, now: map[auth.ClientID]int{}},
 		rates:    rates{perMinute: o.RatePerMinute, burst: o.RateBurst},
@@ -124,6 +122,7 @@ func New(o Options) (*Server, error) {
 		wall:     time.Now,
 	}
 	s.contents = newContents(&s.o, s.wall)
+	s.refused, s.strayed = newTally(o.Now(), s.known), newTally(o.Now(), s.known)
 	s.connections.open = map[net.Conn]*connection{}
 	o.Registry.Watch(s.sever)
 	s.echo = s.router()

@@ -10,18 +10,22 @@ import (
 	"liaison/auth"
 )
 
-// maxKeys bounds what is counted one by one in a minute; the rest is counted together.
-const maxKeys = 256
+// Bounds of a minute: what is counted one by one, and what is written so; the rest goes together.
+const (
+	maxKeys = 4096
+	maxRows = 256
+)
 
 // tallyKey is what is counted: where from, as whom, and what.
 type tallyKey struct {
 	address string
-	client  auth.ClientID // a known one, or ""
+	client  auth.ClientID // or what says to be one, known or not: both are counted alike
 	code    string
 }
 
 // tally counts by the minute. What was counted is written to the journal when its minute is over.
 type tally struct {
+	known  func(auth.ClientID) auth.ClientID // the name if it may be written, else ""
 	mu     sync.Mutex
 	minute time.Time
 	counts map[tallyKey]int
@@ -43,8 +47,8 @@ type count struct {
 	Count   int           `json:"count"`
 }
 
-func newTally(now time.Time) *tally {
-	return &tally{minute: now.UTC().Truncate(time.Minute), counts: map[tallyKey]int{}}
+func newTally(now time.Time, known func(auth.ClientID) auth.ClientID) *tally {
+	return &tally{known: known, minute: now.UTC().Truncate(time.Minute), counts: map[tallyKey]int{}}
 }
 
 // count adds one, and gives the number of this key in this minute; what is beyond maxKeys counts as
@@ -71,20 +75,45 @@ func (t *tally) turn(now time.Time) {
 		return
 	}
 	if len(t.counts) > 0 {
-		s := summary{Minute: t.minute.Format(time.RFC3339), Other: t.other}
-		for k, n := range t.counts {
-			s.Counts = append(s.Counts, count{k.address, k.client, k.code, n})
-		}
-		slices.SortFunc(s.Counts, func(a, b count) int {
-			return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Client, b.Client), cmp.Compare(a.Code, b.Code))
-		})
 		if len(t.done) == maxSummaries {
 			t.done = t.done[1:]
 		}
-		t.done = append(t.done, s)
+		t.done = append(t.done, t.sum())
 	}
 	t.minute, t.other = minute, 0
 	clear(t.counts)
+}
+
+// sum gives the minute as it is written: names that are nobody's are one, and the rows of clients
+// come before the others when there is no room for all. t.mu is held.
+func (t *tally) sum() summary {
+	sums := map[tallyKey]int{}
+	for k, n := range t.counts {
+		k.client = t.known(k.client)
+		sums[k] += n
+	}
+	s := summary{Minute: t.minute.Format(time.RFC3339), Other: t.other}
+	for k, n := range sums {
+		s.Counts = append(s.Counts, count{k.address, k.client, k.code, n})
+	}
+	if len(s.Counts) > maxRows {
+		slices.SortFunc(s.Counts, func(a, b count) int {
+			if (a.Client == "") != (b.Client == "") {
+				return cmp.Compare(b.Client, a.Client)
+			}
+			return cmp.Or(cmp.Compare(b.Count, a.Count), a.compare(b))
+		})
+		for _, c := range s.Counts[maxRows:] {
+			s.Other += c.Count
+		}
+		s.Counts = s.Counts[:maxRows]
+	}
+	slices.SortFunc(s.Counts, count.compare)
+	return s
+}
+
+func (a count) compare(b count) int {
+	return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Client, b.Client), cmp.Compare(a.Code, b.Code))
 }
 
 // flush hands over the minutes that are over; what write does not take stays.
