@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"liaison/auth"
+	"liaison/collections"
 	"liaison/server/admin"
 )
 
@@ -23,7 +24,7 @@ func operationCreate(w *world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "create SLUG --title TITLE --countries VN,LK,…",
 		Short:   "Open an operation with a collection for each country",
-		Long:    "Open an operation: an api root at URL/SLUG/ with a collection for each country, whose alias is the country's code.",
+		Long:    "Open an operation: an api root at URL/SLUG/ with a collection for each country, whose alias is the country's code, and an\nintake, where vendors publish what is then routed to the countries that it concerns.",
 		Example: `  liaison operation create secure --title "Operation Secure" --countries VN,LK,SG`,
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -36,7 +37,7 @@ func operationCreate(w *world) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return w.print(o, "opened operation %s with %s at %s\nnext: %s\n", o.ID, count(len(o.Collections), "collection"), o.URL,
+				return w.print(o, "opened operation %s with %s at %s\nnext: %s\n", o.ID, count(readable(o.Collections), "collection"), o.URL,
 					w.next("partner create ID --role vendor --name NAME --operation "+string(o.ID)+" --countries all"))
 			})
 		},
@@ -68,12 +69,22 @@ func operationList(w *world) *cobra.Command {
 				}
 				rows := [][]string{{"SLUG", "TITLE", "COLLECTIONS", "STATE"}}
 				for _, o := range all {
-					rows = append(rows, []string{string(o.ID), o.Title, strconv.Itoa(len(o.Collections)), openOrClosed(o)})
+					rows = append(rows, []string{string(o.ID), o.Title, strconv.Itoa(readable(o.Collections)), openOrClosed(o)})
 				}
 				return w.table(rows)
 			})
 		},
 	}
+}
+
+// readable counts what there is to read: not the intake.
+func readable(list []collections.Collection) (n int) {
+	for _, c := range list {
+		if !c.Intake {
+			n++
+		}
+	}
+	return n
 }
 
 func openOrClosed(o admin.Operation) string {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"liaison/auth"
+	"liaison/collections"
 	"liaison/server/admin"
 	"liaison/stix"
 )
@@ -35,7 +36,7 @@ func partnerCreate(w *world) *cobra.Command {
 		Use:   "create ID --role ROLE --name NAME",
 		Short: "Add a partner, with the collections that it may use",
 		Long: `Add a partner. With --operation and --countries it gets the collections of these countries in the same
-act: a vendor reads and writes, an agency reads.
+act: a vendor reads and writes, and publishes into the operation's intake too; an agency reads.
 
 An agency's clearance is the highest level that it may read, amber+strict unless said otherwise; red
 means that it may be named as recipient, nothing more. What a vendor publishes without a marking counts
@@ -57,7 +58,7 @@ as its default marking, and fails when it has none.`,
 				if err != nil {
 					return err
 				}
-				return w.print(p, "created %s %s with %s\nnext: %s\n", p.Role, p.ID, count(len(p.Grants), "collection"),
+				return w.print(p, "created %s %s with %s\nnext: %s\n", p.Role, p.ID, count(granted(p.Grants), "collection"),
 					w.next("partner invite "+string(p.ID)))
 			})
 		},
@@ -68,6 +69,16 @@ as its default marking, and fails when it has none.`,
 	cmd.Flags().StringVar(&in.DefaultMarking, "default-marking", "", "what its unmarked objects count as: clear, green, amber or amber+strict")
 	countryFlags(w, cmd, &operation, &countries)
 	return cmd
+}
+
+// granted counts the collections of a partner, without intakes.
+func granted(list []admin.Grant) (n int) {
+	for _, g := range list {
+		if g.Alias != collections.IntakeAlias {
+			n++
+		}
+	}
+	return n
 }
 
 func countryFlags(w *world, cmd *cobra.Command, operation, countries *string) {
@@ -135,7 +146,7 @@ func partnerList(w *world) *cobra.Command {
 				rows := [][]string{{"ID", "ROLE", "STATE", "CLEARANCE", "COLLECTIONS", "CLIENTS", "NAME"}}
 				for _, p := range all {
 					rows = append(rows, []string{string(p.ID), string(p.Role), string(p.State), levelText(p.Clearance),
-						strconv.Itoa(len(p.Grants)), strconv.Itoa(p.LiveClients), p.Name})
+						strconv.Itoa(granted(p.Grants)), strconv.Itoa(p.LiveClients), p.Name})
 				}
 				return w.table(rows)
 			})

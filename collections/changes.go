@@ -15,7 +15,7 @@ import (
 	"liaison/stix"
 )
 
-// CreateOperation opens an operation with a collection for each country.
+// CreateOperation opens an operation with a collection for each country and an intake.
 type CreateOperation struct {
 	ID          auth.OperationID // the api root's slug
 	Title       string
@@ -79,6 +79,10 @@ func (c CreateOperation) apply(s *State, now time.Time) (auth.Effect, error) {
 		made[col.Alias] = col.ID
 		effect.Records = append(effect.Records, row(tableCollection, string(col.ID), col))
 	}
+	in := newIntake(op, c.Strict, now)
+	s.Collections[in.ID] = in
+	made[in.Alias] = in.ID
+	effect.Records = append(effect.Records, row(tableCollection, string(in.ID), in))
 	effect.What = struct {
 		Slug        auth.OperationID             `json:"slug"`
 		Title       string                       `json:"title"`

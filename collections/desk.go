@@ -117,6 +117,9 @@ func (d *Desk) listing(st *State, p auth.Principal, c Collection) (Listing, bool
 func resource(st *State, p auth.Principal, at Place) auth.Resource {
 	rights, granted := st.Access.Rights(p.Partner, at.Collection)
 	op, ok := st.Operations[at.Operation]
+	if st.Collections[at.Collection].Intake {
+		rights.Read = false
+	}
 	return auth.Resource{
 		Granted: granted && ok, Rights: rights, Closed: op.Closed, Training: st.Collections[at.Collection].Training,
 	}

@@ -607,7 +607,7 @@ func TestRegistryReopens(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, b := h.desk.Registry.State(), again.State()
-	if len(b.Operations) != len(a.Operations) || len(b.Collections) != 2 || len(b.Access.Partners) != 1 ||
+	if len(b.Operations) != len(a.Operations) || len(b.Collections) != 3 || len(b.Access.Partners) != 1 ||
 		len(b.Access.Grants["acme"]) != 2 || len(b.Access.Clients) != 1 {
 		t.Errorf("reopened %+v, want %+v", b, a)
 	}

@@ -27,12 +27,13 @@ type Operation struct {
 type Collection struct {
 	ID          auth.CollectionID `json:"id"`
 	Operation   auth.OperationID  `json:"operation"`
-	Alias       string            `json:"alias"` // lower-case ISO 3166-1 alpha-2, or TrainingAlias
+	Alias       string            `json:"alias"` // lower-case ISO 3166-1 alpha-2, TrainingAlias or IntakeAlias
 	Title       string            `json:"title"` // unique in the operation, without "." and ","
 	Description string            `json:"description,omitempty"`
 	Ceiling     stix.Level        `json:"ceiling,omitzero"`  // no object above it; none: Red
 	Strict      bool              `json:"strict,omitzero"`   // objects must hold against the whole of STIX 2.1's schemas
 	Training    bool              `json:"training,omitzero"` // for partners without an agreement too
+	Intake      bool              `json:"intake,omitzero"`   // nothing is in it: what is published there is routed
 	Created     time.Time         `json:"created"`
 }
 
@@ -146,7 +147,12 @@ func Access(c auth.Change) Change { return access{c} }
 
 type access struct{ auth.Change }
 
-func (a access) apply(s *State, now time.Time) (auth.Effect, error) { return a.Apply(s.Access, now) }
+func (a access) apply(s *State, now time.Time) (auth.Effect, error) {
+	if err := s.writeOnly(a.Change); err != nil {
+		return auth.Effect{}, err
+	}
+	return a.Apply(s.Access, now)
+}
 
 // Registry is the one writer of what was decided. Readers take a snapshot; it is swapped after each
 // commit. Safe for concurrent use.

@@ -21,12 +21,12 @@ func TestClient(t *testing.T) {
 		ctx := t.Context()
 		o, err := c.CreateOperation(ctx, admin.NewOperation{ID: "secure", Title: "S", Countries: []string{"VN", "LK"}})
 		check(t, err)
-		if len(o.Collections) != 2 || o.Collections[0].Alias != "lk" {
+		if len(o.Collections) != 3 || o.Collections[1].Alias != "lk" || !o.Collections[0].Intake {
 			t.Errorf("the operation has %v", o.Collections)
 		}
 		p, err := c.CreatePartner(ctx, admin.NewPartner{ID: "acme", Role: auth.Vendor, Name: "A", Operation: "secure", Countries: []string{"all"}})
 		check(t, err)
-		if len(p.Grants) != 2 || !p.Grants[0].Write {
+		if len(p.Grants) != 3 || !p.Grants[1].Write || p.Grants[0].Alias != "intake" || p.Grants[0].Rights != (auth.Rights{Write: true}) {
 			t.Errorf("the vendor has %v", p.Grants)
 		}
 		_, err = c.CreatePartner(ctx, admin.NewPartner{ID: "vn", Role: auth.Agency, Name: "V"})

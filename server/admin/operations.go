@@ -92,7 +92,7 @@ func choose(st *collections.State, op auth.OperationID, countries []string) ([]c
 	}
 	all := st.In(op)
 	if len(countries) == 1 && countries[0] == everyCountry {
-		return all, nil
+		return slices.DeleteFunc(all, func(c collections.Collection) bool { return c.Intake }), nil
 	}
 	var chosen []collections.Collection
 	for _, code := range countries {
@@ -109,14 +109,17 @@ func choose(st *collections.State, op auth.OperationID, countries []string) ([]c
 }
 
 // countriesOf is choose for a partner's countries: the operation's training collection, if there is
-// one, goes with any of them.
-func countriesOf(st *collections.State, op auth.OperationID, countries []string) ([]collections.Collection, error) {
+// one, goes with any of them, and for vendors its intake.
+func countriesOf(st *collections.State, op auth.OperationID, countries []string, role auth.Role) ([]collections.Collection, error) {
+	if slices.ContainsFunc(countries, func(c string) bool { return strings.EqualFold(c, collections.IntakeAlias) }) {
+		return nil, fmt.Errorf("%w: countries: the intake is no country's: vendors have it by themselves", auth.ErrInvalid)
+	}
 	chosen, err := choose(st, op, countries)
 	if err != nil || len(chosen) == 0 {
 		return chosen, err
 	}
 	for _, c := range st.In(op) {
-		if c.Training && !slices.ContainsFunc(chosen, func(x collections.Collection) bool { return x.ID == c.ID }) {
+		if (c.Training || c.Intake && role == auth.Vendor) && !slices.ContainsFunc(chosen, func(x collections.Collection) bool { return x.ID == c.ID }) {
 			chosen = append(chosen, c)
 		}
 	}
@@ -126,7 +129,9 @@ func countriesOf(st *collections.State, op auth.OperationID, countries []string)
 func aliases(all []collections.Collection) string {
 	var names []string
 	for _, c := range all {
-		names = append(names, c.Alias)
+		if !c.Intake {
+			names = append(names, c.Alias)
+		}
 	}
 	slices.Sort(names)
 	return strings.Join(names, ", ")

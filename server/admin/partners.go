@@ -34,7 +34,7 @@ func (a *API) createPartner(r request) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: default_marking: %w", auth.ErrInvalid, err)
 	}
-	chosen, err := countriesOf(a.o.Registry.State(), in.Operation, in.Countries)
+	chosen, err := countriesOf(a.o.Registry.State(), in.Operation, in.Countries, in.Role)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (a *API) createPartner(r request) (any, error) {
 		ID: in.ID, Role: in.Role, Name: in.Name, Clearance: clearance, DefaultMarking: marking,
 	})}
 	for _, c := range chosen {
-		changes = append(changes, grant(in.ID, c, usual(in.Role)))
+		changes = append(changes, grant(in.ID, c, usual(in.Role, c)))
 	}
 	if err := a.o.Registry.Apply(r.Context(), r.actor, changes...); err != nil {
 		return nil, err
@@ -51,8 +51,10 @@ func (a *API) createPartner(r request) (any, error) {
 	return created{p}, err
 }
 
-// usual gives the rights that partners of a role have in their collections.
-func usual(role auth.Role) auth.Rights { return auth.Rights{Read: true, Write: role == auth.Vendor} }
+// usual gives the rights that partners of a role have in their collections; nobody reads an intake.
+func usual(role auth.Role, c collections.Collection) auth.Rights {
+	return auth.Rights{Read: !c.Intake, Write: role == auth.Vendor}
+}
 
 func grant(p auth.PartnerID, c collections.Collection, rights auth.Rights) collections.Change {
 	return collections.Access(auth.SetGrant{Grant: auth.Grant{
@@ -144,14 +146,14 @@ func (in PartnerChange) agreement() (*auth.Agreement, error) {
 // countries gives the changes after which the partner has the named collections of an operation, with
 // the rights that it had or the usual ones, and no others.
 func (a *API) countries(p Partner, op auth.OperationID, codes []string) ([]collections.Change, error) {
-	chosen, err := countriesOf(a.o.Registry.State(), op, codes)
+	chosen, err := countriesOf(a.o.Registry.State(), op, codes, p.Role)
 	if err != nil {
 		return nil, err
 	}
 	var changes []collections.Change
 	for _, c := range chosen {
 		if !slices.ContainsFunc(p.Grants, func(g Grant) bool { return g.Collection == c.ID }) {
-			changes = append(changes, grant(p.ID, c, usual(p.Role)))
+			changes = append(changes, grant(p.ID, c, usual(p.Role, c)))
 		}
 	}
 	for _, g := range p.Grants {
