@@ -149,9 +149,9 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 	m.statuses = append(m.statuses, s)
 	slices.Sort(reached)
 	lines := []auth.Line{lineOf(now.Time(), p.Actor, "publish", map[string]any{
-		"status": p.Status, "operation": p.Place.Operation, "collection": p.Place.Collection,
+		"status": p.Status, "operation": p.Place.Operation, "collection": p.Place.Collection, "publisher": p.Publisher,
 		"success": s.Success, "failure": s.Failure, "duplicate": s.Duplicate, "kept": s.Kept,
-		"first": s.First, "last": s.Last, "collections": slices.Compact(reached),
+		"first": runText(s.First), "last": runText(s.Last), "collections": slices.Compact(reached),
 	})}
 	if len(refused) > 0 {
 		lines = append(lines, lineOf(now.Time(), p.Actor, "ownership.refused", map[string]any{
@@ -160,6 +160,14 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 	}
 	m.commit(lines...)
 	return cloneStatus(s), nil
+}
+
+// runText writes a date_added as lines have it, "" for none.
+func runText(a collections.Added) string {
+	if a == 0 {
+		return ""
+	}
+	return a.String()
 }
 
 func cloneStatus(s collections.Status) collections.Status {

@@ -202,8 +202,8 @@ func (m *Model) Settle(ctx context.Context, s collections.Settlement) ([]collect
 	var lines []auth.Line
 	for _, b := range batches {
 		lines = append(lines, lineOf(now.Time(), s.Actor, "kept.release", map[string]any{
-			"batch": b.batch, "publisher": b.publisher, "reason": s.Reason, "count": b.count, "first": b.first.String(),
-			"last": b.last.String(), "collections": b.collections, "asked": b.asked,
+			"operation": s.Operation, "batch": b.batch, "publisher": b.publisher, "reason": s.Reason, "count": b.count,
+			"first": runText(b.first), "last": runText(b.last), "collections": b.collections, "asked": b.asked,
 		}))
 	}
 	if len(s.Drop) > 0 {
