@@ -240,7 +240,9 @@ func (c *checker) reference(at int, r *rule, s *shape) bool {
 	case ok && c.strict && (id[len(id)-uuidLength+14] > '5' || !typeForm(kind)):
 		ok = false
 	case !ok && r.loose && c.o.inside != nil:
-		kind, ok = c.o.inside.kindOf(id)
+		var word string
+		word, ok = c.o.inside[string(id)]
+		kind = []byte(word)
 	case !ok && r.loose:
 		kind, ok = looseID(id)
 	}

@@ -14,6 +14,7 @@ func (c *checker) embedded() bool {
 		return true
 	}
 	nodes := o.p.nodes
+	others := o.shelve(list)
 	for i := list + 1; i < int(nodes[list].next); i = int(nodes[i].next) {
 		m := &nodes[i]
 		if m.kind != kObject {
@@ -26,7 +27,7 @@ func (c *checker) embedded() bool {
 		p.depth = maxNesting
 		inner := &Object{}
 		inner.read(&p, 0, p.parse(buf, 0, len(raw)))
-		inner.inside = &shelf{o, list}
+		inner.inside = others
 		problem, _ := Check(inner)
 		if problem == nil {
 			problem = CheckStrict(inner)
@@ -43,25 +44,21 @@ func (c *checker) embedded() bool {
 	return true
 }
 
-// A shelf is the dictionary that holds an observable.
-type shelf struct {
-	o    *Object
-	list int // its node
-}
+// A shelf is the dictionary that holds an observable: the type of each object in it by its key.
+type shelf map[string]string
 
-// kindOf gives the type of the object under a key, or false when there is none.
-func (s *shelf) kindOf(key []byte) (kind []byte, ok bool) {
-	nodes := s.o.p.nodes
-	for i := s.list + 1; i < int(nodes[s.list].next); i = int(nodes[i].next) {
-		if string(s.o.key(&nodes[i])) != string(key) {
-			continue
-		}
+// shelve reads the types of the objects in the dictionary at; an object without one has the type "".
+func (o *Object) shelve(at int) shelf {
+	s := make(shelf)
+	nodes := o.p.nodes
+	for i := at + 1; i < int(nodes[at].next); i = int(nodes[i].next) {
+		kind := ""
 		for k := i + 1; k < int(nodes[i].next); k = int(nodes[k].next) {
 			if nodes[k].name == nType && nodes[k].kind == kString {
-				return s.o.text(&nodes[k]), true
+				kind = string(o.text(&nodes[k]))
 			}
 		}
-		return nil, true // it says itself that it has no type
+		s[string(o.key(&nodes[i]))] = kind
 	}
-	return nil, false
+	return s
 }

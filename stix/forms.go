@@ -50,22 +50,24 @@ var (
 
 // languageTag reports the form of a language tag. RFC 5646 section 2.1.
 func languageTag(t []byte) bool {
-	for i, part := range bytes.Split(t, []byte("-")) {
+	first := true
+	for part := range bytes.SplitSeq(t, []byte("-")) {
 		if len(part) == 0 || len(part) > 8 {
 			return false
 		}
 		for _, c := range part {
-			if c|0x20-'a' > 'z'-'a' && (i == 0 || c-'0' > 9) {
+			if c|0x20-'a' > 'z'-'a' && (first || c-'0' > 9) {
 				return false
 			}
 		}
+		first = false
 	}
 	return true
 }
 
-// languageCode reports a language tag whose parts are registered.
+// languageCode reports a language tag, of at most 250 bytes, whose parts are registered.
 func languageCode(t []byte) bool {
-	if !languageTag(t) {
+	if len(t) > 250 || !languageTag(t) {
 		return false
 	}
 	_, err := language.Parse(string(t))

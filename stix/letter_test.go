@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"liaison/stix"
 )
@@ -187,6 +188,30 @@ func TestLetter(t *testing.T) {
 		}
 		if tier != c.tier || pointer != c.pointer {
 			t.Errorf("%s:\ntier %d at %q, want %d at %q (%v, %v)", c.object, tier, pointer, c.tier, c.pointer, first, second)
+		}
+	}
+}
+
+// What a hostile publisher may send to a strict collection is bounded.
+func TestStrictIsBounded(t *testing.T) {
+	var members, selectors, objects strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&members, `"x_%d":1,`, i)
+		fmt.Fprintf(&selectors, `,"x_9999"`)
+		fmt.Fprintf(&objects, `,"%d":{"type":"directory","id":"directory--%s","path":"x","contains_refs":["0","9998"]}`, i, someUUID)
+	}
+	for name, c := range map[string]struct{ object, rule string }{
+		"selectors": {sdo("tool", members.String()+`"name":"x","granular_markings":[{"lang":"de","selectors":["name"`+selectors.String()+`]}]`), "too many selectors"},
+		"shelf":     {observed("{" + objects.String()[1:] + "}"), ""},
+	} {
+		o := one(t, c.object)
+		start := time.Now()
+		p := stix.CheckStrict(o)
+		if p == nil && c.rule != "" || p != nil && (c.rule == "" || !strings.Contains(p.Rule, c.rule)) {
+			t.Errorf("%s: %v, want %q", name, p, c.rule)
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("%s: took %v", name, took)
 		}
 	}
 }

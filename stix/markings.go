@@ -266,11 +266,11 @@ func (o *Object) labelled(i int) Level {
 // alone. claims is whether the text means TLP at all; a label that TLP does not have is Unknown, and so
 // is a longer text that speaks of one: who may see what it marks is for a person to say.
 func readTLP(text []byte, colour bool) (l Level, claims bool) {
-	s := strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(string(text)))), " ")
+	s := plainText(text)
 	if rest, ok := strings.CutPrefix(s, "tlp"); ok && rest != "" && strings.ContainsAny(rest[:1], ":-_ ") {
 		s, colour = strings.TrimSpace(rest[1:]), true
 	}
-	if !colour && tlpWithin.MatchString(s) {
+	if !colour && speaksOfTLP(s) {
 		return Unknown, true
 	}
 	if !colour {
@@ -291,9 +291,29 @@ func readTLP(text []byte, colour bool) (l Level, claims bool) {
 	return Unknown, true
 }
 
-// tlpWithin finds a label of TLP within a longer text, like "[TLP:RED] do not forward", and a text that
-// speaks of TLP and of a colour.
-var tlpWithin = regexp.MustCompile(`tlp\s*:|(tlp|traffic light protocol).*\b_*(white|clear|green|amber|red)\b|\b(white|clear|green|amber|red)\b.*(tlp|traffic light protocol)`)
+// speaksOfTLP reports a text, in lower case, in which a label of TLP stands among others, like "[TLP:RED]
+// do not forward", or that names TLP and one of its colours.
+func speaksOfTLP(s string) bool {
+	if !strings.Contains(s, "tlp") && !strings.Contains(s, "traffic light protocol") {
+		return false
+	}
+	return tlpLabel.MatchString(s) || tlpColour.MatchString(s)
+}
+
+var (
+	tlpLabel  = regexp.MustCompile(`tlp(\s*:|white|clear|green|amber|red)`)
+	tlpColour = regexp.MustCompile(`(^|[^a-z])(white|clear|green|amber|red)($|[^a-z])`)
+)
+
+// plainText is what is compared: lower case, one space between words, and the usual characters for
+// those that only look different; the last is left out for what is too long to be a label.
+func plainText(text []byte) string {
+	const most = 4096 // bytes
+	if len(text) <= most {
+		text = norm.NFKC.Bytes(text)
+	}
+	return strings.Join(strings.Fields(strings.ToLower(string(text))), " ")
+}
 
 // isColour reports a text that is the name of one of TLP's levels, without saying that it means TLP.
 func isColour(text []byte) bool {

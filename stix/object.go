@@ -33,7 +33,7 @@ type Object struct {
 	DefinitionLevel   Level  // marking-definition only: the level that it defines; Unmarked when it carries none (a statement, PAP), Unknown when it is not understood
 
 	kind    *shape // what STIX says of the type; nil for a type that it does not define
-	inside  *shelf // the dictionary of an observed-data that holds it, or nil
+	inside  shelf  // the dictionary of an observed-data that holds it, or nil
 	p       *parser
 	scratch []byte // text of strings with escapes
 	checker checker

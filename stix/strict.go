@@ -122,10 +122,15 @@ func (c *checker) selectors() bool {
 		return true
 	}
 	nodes := c.o.p.nodes
+	steps := 0
 	for g := at + 1; g < int(nodes[at].next); g = int(nodes[g].next) {
 		list := c.find(g, nSelectors)
 		for s := list + 1; s < int(nodes[list].next); s = int(nodes[s].next) {
-			if !c.resolves(c.o.text(&nodes[s])) {
+			found := c.resolves(c.o.text(&nodes[s]), &steps)
+			if steps > maxSteps {
+				return c.fail(s, "STIX 2.1 section 7.2.3.1", "there are too many selectors to follow in an object of this size")
+			}
+			if !found {
 				return c.fail(s, "STIX 2.1 section 7.2.3.1", "the selector ", quote(c.o.text(&nodes[s])), " names nothing in the object")
 			}
 		}
@@ -133,8 +138,12 @@ func (c *checker) selectors() bool {
 	return true
 }
 
-// resolves follows a selector like "external_references.[0].url" from the object.
-func (c *checker) resolves(selector []byte) bool {
+// maxSteps bounds the members that are looked at to follow all selectors of an object.
+const maxSteps = 1 << 24
+
+// resolves follows a selector like "external_references.[0].url" from the object, and counts the
+// members that it looks at.
+func (c *checker) resolves(selector []byte, steps *int) bool {
 	at := 0
 	nodes := c.o.p.nodes
 	for part := range bytes.SplitSeq(selector, []byte(".")) {
@@ -149,7 +158,7 @@ func (c *checker) resolves(selector []byte) bool {
 			}
 			n++
 		}
-		if found == 0 {
+		if *steps += n; found == 0 || *steps > maxSteps {
 			return false
 		}
 		at = found
