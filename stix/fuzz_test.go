@@ -222,6 +222,9 @@ func FuzzCheck(f *testing.F) {
 	for _, c := range checkCases {
 		f.Add([]byte(c.object))
 	}
+	for _, c := range letterCases {
+		f.Add([]byte(c.object))
+	}
 	f.Fuzz(func(t *testing.T, object []byte) {
 		s := stix.NewScanner(bytes.NewReader(append(append([]byte(`{"objects":[`), object...), "]}"...)), stix.Limits{})
 		for s.Next() {
