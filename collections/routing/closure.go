@@ -11,40 +11,44 @@ type closure struct {
 }
 
 // present gives where a thing is or comes to.
-func (c *closure) present(n int32) Set { return c.nodes[n].to.Union(c.nodes[n].there) }
+func (c *closure) present(n int32) setID { return c.sets.union(c.nodes[n].to, c.nodes[n].there) }
 
-// available reports an object of the publication, or one that is kept.
-func (c *closure) available(n int32) bool {
-	v := &c.nodes[n]
-	if v.flags&held != 0 {
-		return true
-	}
-	for e := v.first; e >= 0; e = c.entries[e].next {
-		if !c.entries[e].dropped {
+// live reports an id of which an object takes part that was not dropped.
+func (g *Graph) live(n int32) bool {
+	for e := g.nodes[n].first; e >= 0; e = g.entries[e].next {
+		if !g.entries[e].dropped {
 			return true
 		}
 	}
 	return false
 }
 
+// available reports an object of the publication, or one that is kept.
+func (c *closure) available(n int32) bool { return c.nodes[n].flags&held != 0 || c.live(n) }
+
 // grant adds the countries that the caller allows to where n goes.
-func (c *closure) grant(n int32, want Set) {
+func (c *closure) grant(n int32, want setID) {
 	v := &c.nodes[n]
-	want = want.Without(v.to).Without(v.no)
+	want = c.sets.without(c.sets.without(want, v.to), v.no)
 	if v.flags&held != 0 {
-		want = want.Without(v.there)
+		want = c.sets.without(want, v.there)
 	}
-	if want.Empty() || !c.available(n) {
+	if want == 0 || !c.available(n) {
 		return
 	}
-	for place := range want.All() {
-		if c.allowed(n, place) {
-			v.to.Add(place)
-		} else {
-			v.no.Add(place)
+	if c.q.Allowed == nil {
+		v.to = c.sets.union(v.to, want)
+	} else {
+		set := c.sets.get(want)
+		for place := range set.All() {
+			if c.allowed(n, place) {
+				v.to = c.sets.with(v.to, place)
+			} else {
+				v.no = c.sets.with(v.no, place)
+			}
 		}
 	}
-	if v.flags&queued == 0 && !v.to.Empty() {
+	if v.flags&queued == 0 && v.to != 0 {
 		v.flags |= queued
 		c.queue = append(c.queue, n)
 	}
@@ -52,9 +56,6 @@ func (c *closure) grant(n int32, want Set) {
 
 // allowed asks the caller: of several versions one is enough.
 func (c *closure) allowed(n int32, place int) bool {
-	if c.q.Allowed == nil {
-		return true
-	}
 	v := &c.nodes[n]
 	country := c.router.countries[place]
 	if v.flags&held != 0 {
@@ -78,17 +79,15 @@ func (c *closure) route() {
 		}
 		want := v.own
 		if v.flags&held == 0 && v.first >= 0 {
-			want = want.Union(v.there)
+			want = c.sets.union(want, v.there)
 		}
-		if !want.Empty() {
-			c.grant(int32(i), want)
-		}
+		c.grant(int32(i), want)
 	}
 }
 
 // mayBring says where n may be brought that is needed there: knowledge, places and markings everywhere;
 // somebody's things where they are, or anywhere if they are nowhere; cases never.
-func (c *closure) mayBring(n int32, where Set) Set {
+func (c *closure) mayBring(n int32, where setID) setID {
 	v := &c.nodes[n]
 	switch v.class {
 	case knowledgeClass, locationClass, markingClass:
@@ -97,13 +96,13 @@ func (c *closure) mayBring(n int32, where Set) Set {
 		if v.flags&(hasStated|hasSeen) == 0 {
 			return where
 		}
-		return where.Intersect(v.own.Union(v.there))
+		return c.sets.intersect(where, c.sets.union(v.own, v.there))
 	}
-	return Set{}
+	return 0
 }
 
 // come brings n because of by.
-func (c *closure) come(n, by int32, where Set) {
+func (c *closure) come(n, by int32, where setID) {
 	had := c.nodes[n].to
 	c.grant(n, where)
 	if v := &c.nodes[n]; v.to != had && v.by < 0 {
@@ -118,36 +117,47 @@ func (c *closure) bring() {
 		if c.entries[l.entry].dropped {
 			continue
 		}
-		if where := c.routed(l.from); !where.Empty() {
+		if where := c.routed(l.from); where != 0 {
 			c.come(l.to, l.from, c.mayBring(l.to, where))
 		}
-		if where := c.routed(l.to); !where.Empty() {
+		if where := c.routed(l.to); where != 0 {
 			c.come(l.from, l.to, c.mayBring(l.from, where))
 		}
 	}
-	for range MaxKnowledgeStep {
+	type step struct {
+		link  *link
+		where setID
+	}
+	var steps []step
+	for range MaxKnowledgeStep { // a step at a time, so that the order of the objects does not matter
+		steps = steps[:0]
 		for i := range c.links {
 			l := &c.links[i]
 			from, to := &c.nodes[l.from], &c.nodes[l.to]
-			if c.entries[l.entry].dropped || from.class != knowledgeClass || to.class != knowledgeClass && to.class != locationClass {
+			if c.entries[l.entry].dropped || from.class != knowledgeClass && !isInfrastructure(from.id) ||
+				to.class != knowledgeClass && to.class != locationClass {
 				continue
 			}
-			if where := c.present(l.from); !where.Empty() {
-				c.come(l.to, l.from, where)
+			if where := c.present(l.from); where != 0 {
+				steps = append(steps, step{l, where})
 			}
+		}
+		for _, s := range steps {
+			c.come(s.link.to, s.link.from, s.where)
 		}
 	}
 	c.needs()
 }
 
-// routed gives where n goes for reasons of its own: what was only brought brings nothing that is
-// merely related to it.
-func (c *closure) routed(n int32) Set {
+// routed gives where n is for reasons of its own: what was only brought brings nothing that is merely
+// related to it. Of what is kept and is no context, everything counts.
+func (c *closure) routed(n int32) setID {
 	v := &c.nodes[n]
+	own := c.sets.intersect(v.own, v.to)
 	if v.class.context() {
-		return v.own.Intersect(v.to)
+		return own
 	}
-	return c.present(n)
+	return c.sets.union(own, v.there)
 }
 
 // needs brings what objects refer to, and what that refers to. Kept objects that are brought are read for
@@ -158,7 +168,7 @@ func (c *closure) needs() {
 		c.queue = c.queue[:len(c.queue)-1]
 		c.nodes[n].flags &^= queued
 		if c.nodes[n].flags&(held|loaded) == held && !c.loadObject(c.q.Held, n) {
-			c.nodes[n].no, c.nodes[n].to = c.nodes[n].no.Union(c.nodes[n].to), Set{}
+			c.nodes[n].no, c.nodes[n].to = c.sets.union(c.nodes[n].no, c.nodes[n].to), 0
 			continue
 		}
 		c.need(n)
@@ -168,7 +178,7 @@ func (c *closure) needs() {
 // need brings what the versions of n refer to.
 func (c *closure) need(n int32) {
 	where := c.nodes[n].to
-	if where.Empty() {
+	if where == 0 {
 		return
 	}
 	for e := c.nodes[n].first; e >= 0; e = c.entries[e].next {

@@ -14,23 +14,30 @@ func (g *Graph) find(q *Request) {
 	g.parts()
 	g.settle()
 	g.around()
+	for n, chosen := range g.chosen {
+		g.nodes[n].own = g.sets.union(g.nodes[n].own, chosen)
+	}
 }
 
-// listAll gives every object of the publication the publisher's list for all of it.
+// listAll gives every object of the publication the publisher's list for all of it: they share its
+// records. Relationships and sightings go where their ends go.
 func (g *Graph) listAll(q *Request) {
 	if len(q.Countries) == 0 {
 		return
 	}
+	var said chain
+	var stated setID
+	for _, c := range q.Countries {
+		if assigned(c) {
+			g.record(&said, &stated, ListedAll, slot(c), "")
+		}
+	}
 	for i := range g.entries {
 		e := &g.entries[i]
 		v := &g.nodes[e.node]
-		if e.index < 0 || e.dropped || v.flags&(listed|all) != 0 {
-			continue
-		}
-		v.said, v.stated = chain{first: -1, last: -1}, Set{}
-		v.flags |= all
-		for _, c := range q.Countries {
-			g.state(e.node, Reason{Code: ListedAll, Country: c})
+		if e.index >= 0 && !e.dropped && v.flags&(listed|all) == 0 && v.class != linkClass && v.class != sightingClass {
+			v.said, v.stated = said, stated
+			v.flags |= all | hasStated
 		}
 	}
 }
@@ -60,10 +67,10 @@ func (g *Graph) places() {
 			continue
 		}
 		to := &g.nodes[l.to]
-		if g.entries[l.entry].dropped || to.class != locationClass || to.country == "" || g.nodes[l.from].class == locationClass {
+		if g.entries[l.entry].dropped || to.class != locationClass || to.country == 0 || g.nodes[l.from].class == locationClass {
 			continue
 		}
-		g.state(l.from, Reason{Code: code, Country: to.country, Value: to.id})
+		g.state(l.from, code, int(to.country)-1, to.id)
 	}
 }
 
@@ -80,12 +87,12 @@ func (g *Graph) sightings() {
 			if w.property != pWhere {
 				continue
 			}
-			g.eachPlace(w.to, func(c Country) {
-				r := Reason{Code: Sighted, Country: c, Value: g.nodes[e.node].id}
-				g.state(e.node, r)
+			g.eachPlace(w.to, func(country int) {
+				id := g.nodes[e.node].id
+				g.state(e.node, Sighted, country, id)
 				for _, of := range refs {
 					if of.property == pSightingOf || of.property == pObserved {
-						g.state(of.to, r)
+						g.state(of.to, Sighted, country, id)
 					}
 				}
 			})
@@ -94,18 +101,18 @@ func (g *Graph) sightings() {
 }
 
 // eachPlace gives the countries of a location, or those that an identity is located in.
-func (g *Graph) eachPlace(n int32, each func(c Country)) {
+func (g *Graph) eachPlace(n int32, each func(country int)) {
 	v := &g.nodes[n]
 	if v.class == locationClass {
-		if v.country != "" {
-			each(v.country)
+		if v.country != 0 {
+			each(int(v.country) - 1)
 		}
 		return
 	}
-	for i := v.said.first; i >= 0; {
-		r := g.records[i]
-		if r.Code == LocatedAt || r.Code == Listed {
-			each(r.Country)
+	for i := v.said.first; i > 0; {
+		r := g.records[i-1]
+		if r.code == LocatedAt || r.code == Listed {
+			each(int(r.country))
 		}
 		i = r.next
 	}
@@ -115,9 +122,7 @@ func (g *Graph) eachPlace(n int32, each func(c Country)) {
 func (g *Graph) victims() {
 	g.each(targets, func(l *link) {
 		if g.nodes[l.to].class == identityClass {
-			g.eachPlace(l.to, func(c Country) {
-				g.state(l.from, Reason{Code: Victim, Country: c, Value: g.nodes[l.to].id})
-			})
+			g.eachPlace(l.to, func(country int) { g.state(l.from, Victim, country, g.nodes[l.to].id) })
 		}
 	})
 }
@@ -147,10 +152,10 @@ func isInfrastructure(id string) bool {
 // inherit gives n the countries that the publisher stated of the infrastructure from.
 func (g *Graph) inherit(n, from int32, code Code) {
 	id := g.nodes[from].id
-	for i := g.nodes[from].said.first; i >= 0; {
-		r := g.records[i]
-		if r.Code == Listed || r.Code == ListedAll || r.Code == LocatedAt {
-			g.state(n, Reason{Code: code, Country: r.Country, Value: id})
+	for i := g.nodes[from].said.first; i > 0; {
+		r := g.records[i-1]
+		if r.code == Listed || r.code == ListedAll || r.code == LocatedAt {
+			g.state(n, code, int(r.country), id)
 		}
 		i = r.next
 	}
@@ -203,9 +208,9 @@ func (g *Graph) copySeen(n, from int32, own bool) {
 	if own {
 		left = c.base
 	}
-	for i := c.first; i >= 0 && left > 0; left-- {
-		r := g.records[i]
-		g.see(n, r.Reason)
+	for i := c.first; i > 0 && left > 0; left-- {
+		r := g.records[i-1]
+		g.see(n, r.code, int(r.country), r.value)
 		i = r.next
 	}
 }
@@ -216,7 +221,7 @@ func (g *Graph) settle() {
 		v := &g.nodes[i]
 		switch {
 		case v.flags&held != 0: // it was routed then for what was known then
-			v.own = v.stated.Without(v.before)
+			v.own = g.sets.without(v.stated, v.before)
 		case v.flags&hasStated != 0:
 			v.own = v.stated
 		case v.flags&hasSeen != 0:
@@ -247,7 +252,7 @@ func (g *Graph) around() {
 	}
 	for i := range g.nodes {
 		v := &g.nodes[i]
-		if v.flags&hasAround != 0 && v.own.Empty() && (v.flags&held == 0 || v.there.Empty()) {
+		if v.flags&hasAround != 0 && v.own == 0 && (v.flags&held == 0 || v.there == 0) {
 			v.own = v.round
 		}
 	}
@@ -258,25 +263,36 @@ func (g *Graph) bare(n int32) bool { return g.nodes[n].flags&(hasStated|hasSeen)
 
 func (g *Graph) copySaid(n, from int32, code Code, which func(Code) bool) {
 	id := g.nodes[from].id
-	for i := g.nodes[from].said.first; i >= 0; {
-		r := g.records[i]
-		if which(r.Code) {
-			g.surround(n, Reason{Code: code, Country: r.Country, Value: id})
+	for i := g.nodes[from].said.first; i > 0; {
+		r := g.records[i-1]
+		if which(r.code) {
+			g.surround(n, code, int(r.country), id)
 		}
 		i = r.next
 	}
 }
 
 // load asks what is kept of the ids that take part and brings in the relationships that waited for them.
-func (g *Graph) load(h Held) {
+func (g *Graph) load(q *Request) {
+	h := q.Held
 	if h == nil {
 		return
 	}
 	asked := 0
+	for id, countries := range q.Kept {
+		n := g.intern([]byte(id))
+		if g.nodes[n].first >= 0 || !g.loadObject(h, n) {
+			continue
+		}
+		if g.chosen == nil {
+			g.chosen = make(map[int32]setID)
+		}
+		g.chosen[n] = g.sets.id(g.router.Set(countries...))
+	}
 	for i := 0; i < len(g.nodes); i++ { // it grows
 		g.look(h, int32(i))
 		v := &g.nodes[i]
-		if v.first < 0 || g.entries[v.first].index < 0 || asked >= MaxHeld {
+		if _, chosen := g.chosen[int32(i)]; v.first < 0 || g.entries[v.first].index < 0 && !chosen || asked >= MaxHeld {
 			continue
 		}
 		id := stix.ID(v.id)
@@ -323,8 +339,8 @@ func (g *Graph) look(h Held, n int32) {
 	}
 	v.flags |= looked
 	there, kept := h.In(stix.ID(v.id))
-	v.there = there
-	if kept && v.first < 0 {
+	v.there = g.sets.id(there)
+	if kept && !g.live(n) {
 		v.flags |= held
 	}
 }
@@ -334,7 +350,7 @@ func (g *Graph) loadObject(h Held, n int32) bool {
 	g.look(h, n)
 	v := &g.nodes[n]
 	if v.flags&held == 0 || v.flags&loaded != 0 {
-		return v.first >= 0
+		return g.live(n)
 	}
 	v.flags |= loaded
 	reasons, ok := h.Object(stix.ID(v.id), func(o *stix.Object) { g.add(o, -1) })
@@ -342,8 +358,8 @@ func (g *Graph) loadObject(h Held, n int32) bool {
 		return false
 	}
 	for _, r := range reasons { // what it was routed for before
-		if r.Code.Stated() && r.Country != "" {
-			g.state(n, r)
+		if r.Code.Stated() && assigned(r.Country) {
+			g.state(n, r.Code, slot(r.Country), r.Value)
 		}
 	}
 	v = &g.nodes[n]

@@ -12,7 +12,7 @@ func (c *closure) follow() {
 		case linkClass, sightingClass:
 			c.grant(n, c.together(n))
 		case aboutClass:
-			if v.own.Empty() && v.flags&hasStated == 0 {
+			if v.own == 0 && v.flags&hasStated == 0 {
 				c.grant(n, c.together(n))
 			}
 		}
@@ -21,33 +21,33 @@ func (c *closure) follow() {
 }
 
 // together gives where everything is that the versions of n speak of.
-func (c *closure) together(n int32) Set {
+func (c *closure) together(n int32) setID {
 	v := &c.nodes[n]
-	var where Set
+	where := setID(0)
 	for e := v.first; e >= 0; e = c.entries[e].next {
 		if !c.entries[e].dropped {
-			where = where.Union(c.subjects(e))
+			where = c.sets.union(where, c.subjects(e))
 		}
 	}
 	if v.flags&hasStated != 0 {
-		where = where.Intersect(v.own.Union(v.there))
+		where = c.sets.intersect(where, c.sets.union(v.own, v.there))
 	}
 	return where
 }
 
 // subjects gives where all is that one version speaks of. Of a report or a note with things in it the
 // malware, actors and places do not count, they go along.
-func (c *closure) subjects(e int32) Set {
-	var all, context Set
+func (c *closure) subjects(e int32) setID {
+	var all, context setID
 	things, contexts := 0, 0
 	for _, r := range c.refs[c.entries[e].refs:c.entries[e].end] {
 		switch {
 		case !r.property.subject():
 		case r.property == pObjects && c.nodes[r.to].class.context():
-			context = join(context, c.present(r.to), contexts)
+			context = c.join(context, c.present(r.to), contexts)
 			contexts++
 		default:
-			all = join(all, c.present(r.to), things)
+			all = c.join(all, c.present(r.to), things)
 			things++
 		}
 	}
@@ -58,11 +58,11 @@ func (c *closure) subjects(e int32) Set {
 }
 
 // join intersects, from the second on.
-func join(all, where Set, n int) Set {
+func (c *closure) join(all, where setID, n int) setID {
 	if n == 0 {
 		return where
 	}
-	return all.Intersect(where)
+	return c.sets.intersect(all, where)
 }
 
 // sort orders the nodes that have objects so that what an object refers to comes before it: a walk over
@@ -104,7 +104,7 @@ func (c *closure) plan() *Plan {
 	for _, n := range c.order {
 		v := &c.nodes[n]
 		if v.flags&held != 0 {
-			if !v.to.Empty() {
+			if v.to != 0 {
 				p.Routes = append(p.Routes, c.held(n))
 			}
 			continue
@@ -128,8 +128,8 @@ func (c *closure) held(n int32) Route {
 	v := &c.nodes[n]
 	return Route{
 		Of:   Of{Index: -1, ID: stix.ID(v.id)},
-		To:   v.to,
-		Own:  v.to.Intersect(v.own),
+		To:   c.sets.get(v.to),
+		Own:  c.sets.get(c.sets.intersect(v.to, v.own)),
 		node: n,
 	}
 }
@@ -137,16 +137,17 @@ func (c *closure) held(n int32) Route {
 // entry gives the route of one version. Where there are several, each is asked about by itself.
 func (c *closure) entry(n, e int32, several bool) Route {
 	v := &c.nodes[n]
-	r := Route{Of: Of{Index: int(c.entries[e].index), ID: stix.ID(v.id)}, To: v.to, Refused: v.no, Notes: c.notes[e], node: n}
+	r := Route{Of: Of{Index: int(c.entries[e].index), ID: stix.ID(v.id)}, To: c.sets.get(v.to), Refused: c.sets.get(v.no), Notes: c.notes[e], node: n}
 	if several && c.q.Allowed != nil {
-		for place := range v.to.All() {
+		all := r.To
+		for place := range all.All() {
 			if !c.q.Allowed(r.Of, c.router.countries[place]) {
 				r.To = r.To.Without(single(place))
 				r.Refused.Add(place)
 			}
 		}
 	}
-	r.Own = r.To.Intersect(v.own.Union(v.there))
+	r.Own = r.To.Intersect(c.sets.get(c.sets.union(v.own, v.there)))
 	r.State = c.state(v, &r)
 	if v.class >= linkClass && r.To.Empty() {
 		c.waits(e, &r)
@@ -165,12 +166,12 @@ func (c *closure) state(v *node, r *Route) State {
 		return Routed
 	case !r.Refused.Empty():
 		return Refused
-	case v.flags&hasStated != 0 && v.said.n > 0 && v.stated.Empty(),
-		v.flags&(hasStated|hasSeen) == hasSeen && v.guessed.Empty(),
-		v.flags&(hasStated|hasSeen|hasAround) == hasAround && v.round.Empty():
-		return Outside
 	case v.class.context():
 		return Context
+	case v.flags&hasStated != 0 && v.said.n > 0 && v.stated == 0,
+		v.flags&(hasStated|hasSeen) == hasSeen && v.guessed == 0,
+		v.flags&(hasStated|hasSeen|hasAround) == hasAround && v.round == 0:
+		return Outside
 	}
 	return Nowhere
 }
@@ -187,7 +188,7 @@ func (c *closure) waits(e int32, r *Route) {
 	for _, x := range refs {
 		if x.property.subject() {
 			unknown = unknown || !c.available(x.to)
-			anywhere = anywhere || c.present(x.to) != Set{}
+			anywhere = anywhere || c.present(x.to) != 0
 		}
 	}
 	switch {

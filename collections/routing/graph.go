@@ -10,13 +10,27 @@ import (
 // Extension is the id of the STIX property extension by which a publisher lists an object's countries
 // and, for TLP:RED, the partners that it names. docs/routing.md has its schema; its definition is
 // docs/extension-definition.json.
-const Extension = "extension-definition--5e1d6a3f-9c0b-4b53-8a86-0f6c1d7a2e94"
+const Extension = "extension-definition--202fdb74-3c05-4bcf-aab5-a22c59646d12"
 
 // The members of the extension.
 const (
 	ExtensionCountries = "countries"
 	ExtensionPartners  = "partners"
 )
+
+// Partners gives the partners that the publisher names as recipients of the object, for TLP:RED; nil when
+// it names none. A list that is no list of strings is a problem.
+func Partners(o *stix.Object) ([]string, *stix.Problem) {
+	list, _, problem := o.ExtensionList(Extension, ExtensionPartners)
+	if problem != nil || len(list) == 0 {
+		return nil, problem
+	}
+	names := make([]string, len(list))
+	for i, text := range list {
+		names[i] = string(text)
+	}
+	return names, nil
+}
 
 // Graph is what a publication's objects say of countries and of each other. It copies what it needs
 // from each object, about 300 bytes and its ids. It must not be used by several goroutines at once; the
@@ -29,8 +43,10 @@ type Graph struct {
 	refs    []ref
 	links   []link // relationships
 	records []record
+	sets    sets
 	work    int // places looked up in blocks
 	notes   map[int32][]string
+	chosen  map[int32]setID // kept objects that an operator routes
 }
 
 // node is what is known of one id.
@@ -38,15 +54,15 @@ type node struct {
 	id                     string
 	first, last            int32 // entries, in order; -1 none
 	by                     int32 // the node that brought it first; -1 none
-	class                  class
+	said, seen, also       chain // reasons: stated, guessed, from the things around it
+	stated, guessed, round setID // the operation's countries of each
+	own                    setID // that the object goes to for its own reasons
+	there                  setID // where an earlier version is
+	before                 setID // stated of a kept object before
+	to, no                 setID // where it goes and the caller allows, where the caller does not
+	country                int16 // of a location, its slot + 1
 	flags                  flags
-	country                Country // of a location
-	said, seen, also       chain   // reasons: stated, guessed, from the things around it
-	stated, guessed, round Set     // the operation's countries of each
-	own                    Set     // that the object goes to for its own reasons
-	there                  Set     // where an earlier version is
-	before                 Set     // stated of a kept object before
-	to, no                 Set     // where it goes and the caller allows, where the caller does not
+	class                  class
 }
 
 type flags uint16
@@ -85,13 +101,30 @@ type link struct {
 	kind            linkKind
 }
 
-// chain is a list of records; its base are those that the object's own values gave.
-type chain struct{ first, last, base, n int32 }
-
-type record struct {
-	Reason
-	next int32
+// chain is a list of records, by their place + 1; its base are those that the object's own values gave.
+type chain struct {
+	first, last int32
+	n, base     uint8
 }
+
+// record is a Reason in little room.
+type record struct {
+	value   string
+	next    int32
+	country int16 // its slot
+	code    Code
+}
+
+// reason writes a record out.
+func (g *Graph) reason(r *record) Reason {
+	why := Reason{Code: r.code, Country: countryAt(r.country), Value: r.value}
+	if r.code == Address {
+		why.Source = g.router.source
+	}
+	return why
+}
+
+func countryAt(slot int16) Country { return Country(letters[2*slot : 2*slot+2]) }
 
 // property is what a reference is for.
 type property uint8
@@ -172,7 +205,7 @@ func (c class) context() bool { return c >= identityClass && c <= markingClass }
 
 // Graph makes an empty graph.
 func (r *Router) Graph() *Graph {
-	return &Graph{router: r, ids: make(map[string]int32)}
+	return &Graph{router: r, ids: make(map[string]int32), sets: newSets()}
 }
 
 // Add reads an object of the publication and gives its index: 0 for the first, then 1, and so on. The
@@ -210,8 +243,7 @@ func (g *Graph) intern(id []byte) int32 {
 	text := string(id)
 	typ, _, _ := strings.Cut(text, "--")
 	n := int32(len(g.nodes))
-	none := chain{first: -1, last: -1}
-	g.nodes = append(g.nodes, node{id: text, first: -1, last: -1, by: -1, class: classOf(typ), said: none, seen: none, also: none})
+	g.nodes = append(g.nodes, node{id: text, first: -1, last: -1, by: -1, class: classOf(typ)})
 	g.ids[text] = n
 	return n
 }
@@ -326,8 +358,8 @@ func (g *Graph) addLocation(o *stix.Object, n, at int32) {
 		g.note(at, fmt.Sprintf("/country: %v", err))
 		return
 	}
-	g.nodes[n].country = c
-	g.state(n, Reason{Code: LocationItself, Country: c})
+	g.nodes[n].country = int16(slot(c)) + 1
+	g.state(n, LocationItself, slot(c), "")
 }
 
 // addList reads the publisher's list.
@@ -342,7 +374,7 @@ func (g *Graph) addList(o *stix.Object, n, at int32) {
 		return
 	}
 	if v := &g.nodes[n]; v.flags&listed == 0 { // a list stands for itself
-		v.said, v.stated = chain{first: -1, last: -1}, Set{}
+		v.said, v.stated = chain{}, 0
 		v.flags |= listed | hasStated
 	}
 	for i, text := range list {
@@ -351,7 +383,7 @@ func (g *Graph) addList(o *stix.Object, n, at int32) {
 			g.note(at, fmt.Sprintf("/extensions/%s/%s/%d: %v", Extension, ExtensionCountries, i, err))
 			continue
 		}
-		g.state(n, Reason{Code: Listed, Country: c})
+		g.state(n, Listed, slot(c), "")
 	}
 	if len(list) == 0 {
 		g.note(at, fmt.Sprintf("/extensions/%s/%s: the list is empty: the object goes to no country", Extension, ExtensionCountries))
@@ -368,45 +400,46 @@ func (g *Graph) note(at int32, text string) {
 	}
 }
 
-// state, see and surround note a reason with a node: stated, guessed, from what is around it.
-func (g *Graph) state(n int32, r Reason) {
+// state, see and surround note a reason with a node: stated, guessed, from what is around it. The country
+// is a slot.
+func (g *Graph) state(n int32, code Code, country int, value string) {
 	v := &g.nodes[n]
-	if v.flags&listed != 0 && r.Code != Listed || v.flags&all != 0 && r.Code != ListedAll {
-		return
+	if v.flags&listed != 0 && code != Listed || v.flags&all != 0 && code != ListedAll {
+		return // a list stands for itself
 	}
 	v.flags |= hasStated
-	g.record(&v.said, &v.stated, r)
+	g.record(&v.said, &v.stated, code, country, value)
 }
 
-func (g *Graph) see(n int32, r Reason) {
+func (g *Graph) see(n int32, code Code, country int, value string) {
 	v := &g.nodes[n]
 	v.flags |= hasSeen
-	g.record(&v.seen, &v.guessed, r)
+	g.record(&v.seen, &v.guessed, code, country, value)
 }
 
-func (g *Graph) surround(n int32, r Reason) {
+func (g *Graph) surround(n int32, code Code, country int, value string) {
 	v := &g.nodes[n]
 	v.flags |= hasAround
-	g.record(&v.also, &v.round, r)
+	g.record(&v.also, &v.round, code, country, value)
 }
 
 // record adds a reason, the first of its code for each country.
-func (g *Graph) record(c *chain, s *Set, r Reason) {
-	for i := c.first; i >= 0; i = g.records[i].next {
-		if have := &g.records[i]; have.Code == r.Code && have.Country == r.Country {
+func (g *Graph) record(c *chain, s *setID, code Code, country int, value string) {
+	for i := c.first; i > 0; i = g.records[i-1].next {
+		if have := &g.records[i-1]; have.code == code && int(have.country) == country {
 			return
 		}
 	}
-	if place, ok := g.router.Place(r.Country); ok {
-		s.Add(place)
+	if place := g.router.index[country]; place > 0 {
+		*s = g.sets.with(*s, int(place)-1)
 	}
 	if c.n >= MaxReasons {
 		return
 	}
+	g.records = append(g.records, record{value: value, country: int16(country), code: code})
 	at := int32(len(g.records))
-	g.records = append(g.records, record{r, -1})
-	if c.last >= 0 {
-		g.records[c.last].next = at
+	if c.last > 0 {
+		g.records[c.last-1].next = at
 	} else {
 		c.first = at
 	}

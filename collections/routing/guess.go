@@ -73,7 +73,7 @@ func (g *Graph) host(n int32, host []byte) {
 		return
 	}
 	if c, under := g.router.domain(host); c != "" {
-		g.see(n, Reason{Code: Domain, Country: c, Value: under})
+		g.see(n, Domain, slot(c), under)
 	}
 }
 
@@ -89,7 +89,7 @@ func (g *Graph) address(n int32, text []byte) {
 			return
 		}
 		if c, _ := g.router.addresses.Country(a); c != "" {
-			g.see(n, Reason{Code: Address, Country: c, Value: string(text), Source: g.router.source})
+			g.see(n, Address, slot(c), string(text))
 		}
 		return
 	}
@@ -98,7 +98,7 @@ func (g *Graph) address(n int32, text []byte) {
 		return
 	}
 	for _, c := range g.block(block.Masked()) {
-		g.see(n, Reason{Code: Address, Country: c, Value: string(text), Source: g.router.source})
+		g.see(n, Address, slot(c), string(text))
 	}
 }
 

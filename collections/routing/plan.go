@@ -29,8 +29,10 @@ type Request struct {
 	Countries []Country
 	// Held knows what is kept; nil: nothing.
 	Held Held
+	// Kept are objects of Held that an operator routes, to these countries besides; it needs no graph.
+	Kept map[stix.ID][]Country
 	// Allowed says whether the object may go to the country's collection: its marking, the collection's
-	// ceiling, what the publisher may write. It is asked once for each object and country; nil allows
+	// ceiling, what the publisher may write. Its answer must not change during a Plan; nil allows
 	// everything.
 	Allowed func(o Of, c Country) bool
 }
@@ -64,7 +66,7 @@ type Route struct {
 // It takes time in proportion to the objects and their references.
 func (r *Router) Plan(g *Graph, q Request) *Plan {
 	c := closure{Graph: g, q: q}
-	g.load(q.Held)
+	g.load(&q)
 	g.find(&q)
 	c.route()
 	c.bring()
@@ -86,15 +88,22 @@ func (p *Plan) Reasons(route *Route) []Reason {
 		c = v.also
 	}
 	list := make([]Reason, 0, c.n+1)
-	for i := c.first; i >= 0; i = g.records[i].next {
-		list = append(list, g.records[i].Reason)
+	for i := c.first; i > 0; i = g.records[i-1].next {
+		list = append(list, g.reason(&g.records[i-1]))
 	}
-	if earlier := route.To.Intersect(v.there).Without(v.own); !earlier.Empty() {
-		for i := range earlier.All() {
-			list = append(list, Reason{Code: Earlier, Country: g.router.countries[i]})
+	own := g.sets.get(v.own)
+	if chosen, ok := g.chosen[route.node]; ok {
+		set := g.sets.get(chosen)
+		for i := range set.All() {
+			list = append(list, Reason{Code: Operator, Country: g.router.countries[i]})
 		}
 	}
-	if rest := route.To.Without(v.own).Without(v.there); !rest.Empty() {
+	there := g.sets.get(v.there)
+	earlier := route.To.Intersect(there).Without(own)
+	for i := range earlier.All() {
+		list = append(list, Reason{Code: Earlier, Country: g.router.countries[i]})
+	}
+	if rest := route.To.Without(own).Without(there); !rest.Empty() {
 		switch {
 		case v.by >= 0:
 			list = append(list, Reason{Code: Brought, Value: g.nodes[v.by].id})

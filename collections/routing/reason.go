@@ -21,6 +21,7 @@ const (
 	Domain                         // a name is under the country's domain
 	IndicatesWhat                  // indicates something that the publisher says concerns the country
 	Member                         // in a report or grouping that the publisher gives the country
+	Operator                       // an operator routed it
 	Earlier                        // an earlier version is in the country's collection
 	Follows                        // speaks of things that are there
 	Brought                        // is needed to understand something that goes there
@@ -36,7 +37,7 @@ func (c Code) String() string {
 		Listed: "listed", ListedAll: "listed-publication", LocationItself: "location", LocatedAt: "located-at",
 		Targets: "targets", OriginatesFrom: "originates-from", Victim: "victim", Sighted: "sighted",
 		Indicates: "indicates", PartOf: "part-of", Address: "address", Domain: "domain",
-		IndicatesWhat: "indicates-target", Member: "member", Earlier: "earlier", Follows: "follows", Brought: "brought",
+		IndicatesWhat: "indicates-target", Member: "member", Operator: "operator", Earlier: "earlier", Follows: "follows", Brought: "brought",
 	}[c]
 }
 
@@ -83,6 +84,8 @@ func (r Reason) Text() string {
 		return "indicates what concerns " + c + " by the publisher: " + r.Value
 	case Member:
 		return "in " + r.Value + ", which the publisher gives " + c
+	case Operator:
+		return "routed to " + c + " by the operator"
 	case Earlier:
 		return "an earlier version is in the collection of " + c
 	case Follows:

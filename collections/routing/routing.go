@@ -58,16 +58,16 @@ func ParseCountry(text string) (Country, error) {
 type Set [MaxCountries / 64]uint64
 
 // Has reports whether the country with this place is in the set.
-func (s *Set) Has(i int) bool { return s[i>>6]>>(i&63)&1 != 0 }
+func (s Set) Has(i int) bool { return s[i>>6]>>(i&63)&1 != 0 }
 
 // Add puts the country with this place in.
 func (s *Set) Add(i int) { s[i>>6] |= 1 << (i & 63) }
 
 // Empty reports a set without countries.
-func (s *Set) Empty() bool { return *s == Set{} }
+func (s Set) Empty() bool { return s == Set{} }
 
 // Len gives how many countries are in the set.
-func (s *Set) Len() (n int) {
+func (s Set) Len() (n int) {
 	for _, w := range s {
 		n += bits.OnesCount64(w)
 	}
@@ -75,7 +75,7 @@ func (s *Set) Len() (n int) {
 }
 
 // All yields the places in order.
-func (s *Set) All() iter.Seq[int] {
+func (s Set) All() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for k, w := range s {
 			for ; w != 0; w &= w - 1 {
