@@ -73,9 +73,13 @@ func (l Line) canonical(seq int64) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
+// canonicalWhat may return what itself.
 func canonicalWhat(what []byte) ([]byte, error) {
 	if len(what) == 0 {
 		return []byte("{}"), nil
+	}
+	if isPlain(what) {
+		return what, nil
 	}
 	b, err := appendCanonical(nil, what)
 	if err != nil {
@@ -90,6 +94,9 @@ func canonicalWhat(what []byte) ([]byte, error) {
 // ParseLine is the inverse of Canonical; an error names what is wrong. Every line has exactly one
 // form: anything that Canonical would not have written, to the byte, is refused.
 func ParseLine(b []byte) (Line, int64, error) {
+	if l, seq, ok := parsePlain(b); ok {
+		return l, seq, nil
+	}
 	var row struct {
 		Actor *string         `json:"actor"`
 		Kind  *string         `json:"kind"`

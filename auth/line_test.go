@@ -146,6 +146,9 @@ func FuzzParseLine(f *testing.F) {
 		if !json.Valid(b) {
 			t.Fatalf("accepted %q, which is not JSON", b)
 		}
+		if _, err := auth.Plain(l.What); err != nil {
+			t.Fatal(err)
+		}
 	})
 }
 

@@ -321,16 +321,17 @@ func (d *Desk) recordRead(ctx context.Context, p auth.Principal, kind string, at
 	})
 }
 
+// readLine is written for every page: its members are in the order of canonical JSON already.
 type readLine struct {
-	Operation  auth.OperationID  `json:"operation"`
+	Address    string            `json:"address,omitempty"`
+	After      string            `json:"after,omitempty"`
 	Collection auth.CollectionID `json:"collection"`
 	Count      int               `json:"count"`
-	More       bool              `json:"more"`
+	Filter     string            `json:"filter,omitempty"`
 	First      string            `json:"first,omitempty"`
 	Last       string            `json:"last,omitempty"`
-	After      string            `json:"after,omitempty"`
-	Filter     string            `json:"filter,omitempty"`
-	Address    string            `json:"address,omitempty"`
+	More       bool              `json:"more"`
+	Operation  auth.OperationID  `json:"operation"`
 }
 
 func text(a Added) string {

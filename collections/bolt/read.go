@@ -26,7 +26,7 @@ func (s *Store) Objects(ctx context.Context, v auth.View, at collections.Place, 
 		return collections.Page{}, fmt.Errorf("planning a page of %s: %w", at.Collection, err)
 	}
 	r := &reader{store: s, at: at, picks: p.picks}
-	next := func(dst []byte) ([]byte, error) { return r.take(ctx, dst, nil) }
+	next := func(dst []byte) ([]byte, error) { return r.next(ctx, dst) }
 	take := func(dst []byte, have func(collections.RunID) bool) ([]byte, error) { return r.take(ctx, dst, have) }
 	return collections.Page{
 		Count: p.count, First: p.first, Last: p.last, More: p.more, Gone: p.gone, Next: next, Take: take,
@@ -39,6 +39,44 @@ type reader struct {
 	at    collections.Place
 	picks []pick // what is left
 	named []byte // what the name of a run is made of, kept for its room
+}
+
+// runBytes is what one read transaction copies, unless a segment is larger.
+const runBytes = 96 << 10
+
+// next appends the objects of as many segments as are copied at once.
+func (r *reader) next(ctx context.Context, dst []byte) ([]byte, error) {
+	if len(r.picks) == 0 {
+		return dst, io.EOF
+	}
+	start, taken := len(dst), 0
+	err := r.store.view(ctx, func(tx *bbolt.Tx) error {
+		for _, p := range r.picks {
+			_, o, err := segmentAt(tx, r.at, p.key)
+			if err != nil {
+				return err
+			}
+			if taken > 0 && len(dst)-start+o.size(p.set) > runBytes {
+				return nil
+			}
+			taken++
+			if o.empty(p.set) {
+				continue
+			}
+			if len(dst) > start {
+				dst = append(dst, ',')
+			}
+			if dst, err = o.append(dst, p.set); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return dst, fmt.Errorf("reading a page of %s: %w", r.at.Collection, err)
+	}
+	r.picks = r.picks[taken:]
+	return dst, nil
 }
 
 func (r *reader) take(ctx context.Context, dst []byte, have func(collections.RunID) bool) ([]byte, error) {
@@ -71,6 +109,7 @@ func (r *reader) name(key collections.Added, o *objects, set bitmap) collections
 	b = appendText(b, string(r.at.Operation))
 	b = appendText(b, string(r.at.Collection))
 	b = binary.BigEndian.AppendUint64(b, uint64(key))
+	b = binary.AppendUvarint(b, uint64(o.n))
 	b = appendBytes(b, o.ends)
 	b = append(b, set...)
 	r.named = b
