@@ -148,7 +148,7 @@ func (g *gateway) serve(ctx context.Context, l net.Listener, ready func(url stri
 		g.flush(front)
 	}()
 
-	servers := map[*http.Server]net.Listener{front.HTTP(): tls.NewListener(l, door.TLSConfig())}
+	servers := map[*http.Server]net.Listener{front.HTTP(): tls.NewListener(server.Gather(l), door.TLSConfig())}
 	if socket != nil {
 		servers[g.admin.Server()] = socket
 	}

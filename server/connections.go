@@ -19,6 +19,8 @@ type connections struct {
 
 // connection is one of them.
 type connection struct {
+	under *gathered // nil: its listener does not gather
+
 	mu  sync.Mutex
 	who map[auth.ClientID]guest
 }
@@ -34,6 +36,9 @@ type connectionKey struct{}
 // begin is http.Server.ConnContext.
 func (c *connections) begin(ctx context.Context, n net.Conn) context.Context {
 	one := &connection{who: map[auth.ClientID]guest{}}
+	if t, ok := n.(*tls.Conn); ok {
+		one.under, _ = t.NetConn().(*gathered)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open[n] = one

@@ -181,7 +181,7 @@ func serve(g *gateway, listener net.Listener) {
 	})
 	h.TLSConfig = certs.NewServer(certs.ServerOptions{Certificates: list, Authority: g.ca}).TLSConfig()
 	done := make(chan error, 1)
-	go func() { done <- h.Serve(tls.NewListener(listener, h.TLSConfig)) }()
+	go func() { done <- h.Serve(tls.NewListener(server.Gather(listener), h.TLSConfig)) }()
 	g.halt = sync.OnceFunc(func() {
 		h.Close()
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {

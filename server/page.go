@@ -176,7 +176,7 @@ type runs struct {
 
 // fill appends runs until the buffer is full enough to be written, or until done.
 func (r *runs) fill(b *[]byte) (done bool, err error) {
-	for len(*b) < writeSize {
+	for len(*b) < pageSize {
 		before := len(*b)
 		if r.started {
 			*b = append(*b, ',')

@@ -14,7 +14,8 @@ import (
 
 const (
 	writeSize   = 64 << 10  // bytes that are written at once
-	bufferSize  = 192 << 10 // what a pooled buffer begins with: a run may go beyond writeSize
+	pageSize    = 96 << 10  // bytes of a page that are gathered before they are written
+	bufferSize  = 200 << 10 // what a pooled buffer begins with: a run may go beyond pageSize
 	bufferMost  = 1 << 20   // a larger buffer is not kept
 	compressMin = 1400      // bytes of a body below which compressing does not pay: one packet
 	zstdWindow  = 256 << 10 // bytes; a client needs as much to read it

@@ -19,6 +19,9 @@ import (
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	begin := s.wall()
 	seen := &watched{ResponseWriter: w}
+	if one, ok := r.Context().Value(connectionKey{}).(*connection); ok {
+		seen.under = one.under
+	}
 	c := s.echo.AcquireContext()
 	c.Reset(r, seen)
 	defer func() {
@@ -50,6 +53,7 @@ func (s *Server) route(c echo.Context) error {
 // watched keeps the status and the size of an answer for the log.
 type watched struct {
 	http.ResponseWriter
+	under  *gathered
 	status int
 	size   int64
 }
@@ -68,7 +72,13 @@ func (w *watched) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	n, err := w.ResponseWriter.Write(b)
+	var n int
+	var err error
+	if len(b) < gatherMin {
+		n, err = w.ResponseWriter.Write(b)
+	} else {
+		n, err = w.under.write(func() (int, error) { return w.ResponseWriter.Write(b) })
+	}
 	w.size += int64(n)
 	return n, err
 }

@@ -1,0 +1,91 @@
+package server
+
+import (
+	"net"
+	"sync"
+)
+
+// What goes to the kernel at once of what TLS makes of an answer, in bytes.
+const (
+	gatherSize = 96 << 10
+	gatherMin  = 4 << 10 // a smaller write of an answer stays in the buffer of HTTP, or is one record
+)
+
+// Gather wraps the listener that is under TLS, so that an answer of many records goes to the kernel in
+// few writes: TLS makes records of 16 KiB and writes each by itself, which costs as much as encrypting
+// them. A Server whose listener is not wrapped works as well, only slower.
+func Gather(l net.Listener) net.Listener {
+	return &gathering{l, &sync.Pool{New: func() any { b := make([]byte, 0, gatherSize); return &b }}}
+}
+
+type gathering struct {
+	net.Listener
+	buffers *sync.Pool
+}
+
+func (l *gathering) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &gathered{Conn: c, buffers: l.buffers}, nil
+}
+
+// gathered is a connection that keeps what is written to it between begin and end of a write. Outside of
+// that it keeps nothing.
+type gathered struct {
+	net.Conn
+	buffers *sync.Pool
+
+	mu  sync.Mutex
+	buf *[]byte // nil: what is written is sent
+}
+
+func (c *gathered) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.buf == nil {
+		return c.Conn.Write(b)
+	}
+	if len(*c.buf)+len(b) > gatherSize {
+		if err := c.send(); err != nil {
+			return 0, err
+		}
+	}
+	if len(b) > gatherSize {
+		return c.Conn.Write(b)
+	}
+	*c.buf = append(*c.buf, b...)
+	return len(b), nil
+}
+
+// send sends what is kept. The caller holds the lock.
+func (c *gathered) send() error {
+	b := *c.buf
+	*c.buf = b[:0]
+	if len(b) == 0 {
+		return nil
+	}
+	_, err := c.Conn.Write(b)
+	return err
+}
+
+// write calls f, which writes to the connection, and sends what it wrote in few writes. A nil connection
+// has it write as usual.
+func (c *gathered) write(f func() (int, error)) (int, error) {
+	if c == nil {
+		return f()
+	}
+	c.mu.Lock()
+	c.buf = c.buffers.Get().(*[]byte)
+	c.mu.Unlock()
+	n, err := f()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.send(); err == nil {
+		err = e
+	}
+	c.buffers.Put(c.buf)
+	c.buf = nil
+	return n, err
+}
