@@ -8,6 +8,8 @@ type closure struct {
 	q     Request
 	queue []int32 // nodes whose needs are to be brought
 	order []int32 // nodes, dependencies first
+
+	wanted map[int32]setID // unknown ids that are needed somewhere
 }
 
 // present gives where a thing is or comes to.
@@ -79,7 +81,7 @@ func (c *closure) route() {
 		}
 		want := v.own
 		if v.flags&held == 0 && v.first >= 0 {
-			want = c.sets.union(want, v.there)
+			want = c.sets.union(c.sets.union(want, v.there), v.wanted)
 		}
 		c.grant(int32(i), want)
 	}
@@ -191,11 +193,11 @@ func (c *closure) need(n int32) {
 			}
 			switch r.property {
 			case pCreator, pMarking, pExtension, pPart:
-				c.come(r.to, n, where)
+				c.require(r.to, n, where)
 			case pSource, pTarget:
 			case pObjects:
 				if c.nodes[n].class == caseClass && c.nodes[r.to].class == thingClass {
-					c.come(r.to, n, where) // an observed-data is its observables
+					c.require(r.to, n, where) // an observed-data is its observables
 					continue
 				}
 				c.come(r.to, n, c.mayBring(r.to, where))
@@ -204,4 +206,16 @@ func (c *closure) need(n int32) {
 			}
 		}
 	}
+}
+
+// require brings n because of by, or notes that it is wanted.
+func (c *closure) require(n, by int32, where setID) {
+	if c.available(n) {
+		c.come(n, by, where)
+		return
+	}
+	if c.wanted == nil {
+		c.wanted = make(map[int32]setID)
+	}
+	c.wanted[n] = c.sets.union(c.wanted[n], where)
 }

@@ -296,6 +296,7 @@ func (g *Graph) load(q *Request) {
 			continue
 		}
 		id := stix.ID(v.id)
+		v.wanted = g.sets.id(h.Wanted(id))
 		for k, w := range h.Waiting(id) {
 			if k == MaxWaiting || asked >= MaxHeld {
 				break

@@ -1,6 +1,11 @@
 package routing
 
-import "liaison/stix"
+import (
+	"slices"
+	"strings"
+
+	"liaison/stix"
+)
 
 // follow sends what speaks of other things where those go: a relationship where both of its ends are, a
 // sighting where what was sighted is, a note, an opinion, a translation, a report or a grouping where all
@@ -101,6 +106,10 @@ func (c *closure) sort() {
 func (c *closure) plan() *Plan {
 	c.sort() // what was read since
 	p := &Plan{graph: c.Graph, Routes: make([]Route, 0, len(c.entries))}
+	for n, where := range c.wanted {
+		p.Wanted = append(p.Wanted, Wanted{stix.ID(c.nodes[n].id), c.sets.get(where)})
+	}
+	slices.SortFunc(p.Wanted, func(a, b Wanted) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	for _, n := range c.order {
 		v := &c.nodes[n]
 		if v.flags&held != 0 {

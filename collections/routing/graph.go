@@ -57,6 +57,7 @@ type node struct {
 	said, seen, also       chain // reasons: stated, guessed, from the things around it
 	stated, guessed, round setID // the operation's countries of each
 	own                    setID // that the object goes to for its own reasons
+	wanted                 setID // where things are that came before and refer to it
 	there                  setID // where an earlier version is
 	before                 setID // stated of a kept object before
 	to, no                 setID // where it goes and the caller allows, where the caller does not

@@ -10,8 +10,11 @@ type Held interface {
 	// publication too.
 	In(id stix.ID) (Set, bool)
 	// Object reads the newest version of a kept object; the reasons are those that it was routed for, if
-	// they are kept. false: it cannot be had any more.
+	// they are kept. read is called at most once. false: it cannot be had any more.
 	Object(id stix.ID, read func(o *stix.Object)) ([]Reason, bool)
+	// Wanted gives the countries where things are that refer to this id and came before it (Plan.Wanted of
+	// earlier plans, joined). It is asked for the objects of the publication.
+	Wanted(id stix.ID) Set
 	// Waiting gives the kept objects that wait for this id (Route.Waits), at most MaxWaiting.
 	Waiting(id stix.ID) []stix.ID
 }
@@ -40,8 +43,17 @@ type Request struct {
 // Plan is where everything goes, dependencies first: the order in which it is to be added.
 type Plan struct {
 	Routes []Route
+	// Wanted are identities, markings, definitions and parts that are not known and that things which go
+	// somewhere refer to: when they come, they go there.
+	Wanted []Wanted
 
 	graph *Graph
+}
+
+// Wanted is an id that is not known, and where it is wanted.
+type Wanted struct {
+	ID        stix.ID
+	Countries Set
 }
 
 // Route is where one object goes. Every object of the publication that was not dropped has one; a kept
@@ -109,6 +121,8 @@ func (p *Plan) Reasons(route *Route) []Reason {
 			list = append(list, Reason{Code: Brought, Value: g.nodes[v.by].id})
 		case v.class >= linkClass:
 			list = append(list, Reason{Code: Follows})
+		default:
+			list = append(list, Reason{Code: Brought})
 		}
 	}
 	return list

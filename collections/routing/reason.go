@@ -48,7 +48,7 @@ func (c Code) Stated() bool { return c >= Listed && c <= PartOf }
 type Reason struct {
 	Code    Code
 	Country Country // "" for Follows and Brought, which hold for all of Route.To that no other reason gives
-	Value   string  // the address, the top-level domain with its dot, or the id of the object that it comes from
+	Value   string  // the address, the top-level domain with its dot, or the id of the object that it comes from, if it is known
 	Source  string  // of Address: the database and its version
 }
 
@@ -91,6 +91,9 @@ func (r Reason) Text() string {
 	case Follows:
 		return "goes where the things go that it speaks of"
 	case Brought:
+		if r.Value == "" {
+			return "needed by what is there already"
+		}
 		return "brought by " + r.Value
 	}
 	return ""
