@@ -16,12 +16,13 @@ func gatewayCommands(w *world) []*cobra.Command {
 		partnerCommand(w),
 		clientCommand(w),
 		keyCommand(w),
+		queueCommand(w),
+		batchCommand(w),
 		journalCommand(w),
 		backupCommand(w),
 		restoreCommand(w),
 		later("migrate"),
 		later("store"),
-		later("queue"),
 	}
 }
 

@@ -160,6 +160,7 @@ func (g *gateway) wire() error {
 	g.admin = admin.New(admin.Options{
 		Registry:   g.registry,
 		Store:      g.store,
+		Desk:       g.desk,
 		Owner:      owner,
 		Ring:       g.ring,
 		Vault:      g.vault,

@@ -15,7 +15,7 @@ import (
 
 func journalCommand(w *world) *cobra.Command {
 	return group("journal", "The journal: who did what, who was given what",
-		journalList(w), journalVerify(w), later("who"), later("exposure"))
+		journalList(w), journalVerify(w), later("who"), journalExposure(w))
 }
 
 func journalList(w *world) *cobra.Command {

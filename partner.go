@@ -228,6 +228,21 @@ func doorsText(p admin.Partner) string {
 	for _, c := range p.Compatibility {
 		fmt.Fprintf(&b, "  compatibility    %s\n", c)
 	}
+	for _, r := range p.Hold {
+		fmt.Fprintf(&b, "  held             %s\n", r)
+	}
+	for _, l := range p.Exempt {
+		fmt.Fprintf(&b, "  exempt from      %s\n", l)
+	}
+	if p.Onward {
+		fmt.Fprintf(&b, "  onward           feeds others: nothing above AMBER\n")
+	}
+	if p.Identity != "" {
+		fmt.Fprintf(&b, "  identity         %s\n", p.Identity)
+	}
+	if p.Attribution == auth.Pseudonymous {
+		fmt.Fprintf(&b, "  pseudonym        %s\n", p.Pseudonym)
+	}
 	return b.String()
 }
 

@@ -15,6 +15,8 @@ type settings struct {
 	name, clearance, marking, operation, countries string
 	requireCertificate                             bool
 	networks, agreement, until, compatibility      string
+	hold, exempt, attribution                      string
+	onward                                         bool
 }
 
 func partnerSet(w *world) *cobra.Command {
@@ -30,11 +32,18 @@ resync ID" makes it pull from the start.
 
 With --require-certificate nothing opens a door without the client's certificate, with --networks nothing
 from other addresses; both may be set. An agreement counts where the gateway requires one
-(require_agreement in config.json): without one a partner reaches training collections alone.`,
+(require_agreement in config.json): without one a partner reaches training collections alone.
+
+With --hold a publisher's objects wait for the operator ("liaison queue list"): all of them, or by rules
+separated by commas: type=TYPE, level=LEVEL (this one or stricter), pattern=TYPE (what tells of this kind of
+observable), list=NAME (what meets this guard list).
+
+With --onward the partner feeds others: it gets nothing above AMBER.`,
 		Example: `  liaison partner set vn-police --clearance red
   liaison partner set acme --require-certificate --networks 192.0.2.0/24,2001:db8::/32
   liaison partner set acme --agreement "MoU 17/2025" --agreement-until 2026-12-31
-  liaison partner set lk-police --compatibility empty-objects`,
+  liaison partner set lk-police --compatibility empty-objects
+  liaison partner set acme --hold type=malware,level=amber`,
 		Args:              arguments(cobra.ExactArgs(1)),
 		ValidArgsFunction: w.completePartners,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -60,6 +69,10 @@ from other addresses; both may be set. An agreement counts where the gateway req
 	f.StringVar(&s.agreement, "agreement", "", "reference of the agreement on file, or none; with --agreement-until")
 	f.StringVar(&s.until, "agreement-until", "", "last day on which it holds, like 2026-12-31")
 	f.StringVar(&s.compatibility, "compatibility", "", "what its clients need otherwise: empty-objects, or none")
+	f.StringVar(&s.hold, "hold", "", "what waits for the operator before anybody sees it: all, rules, or none")
+	f.StringVar(&s.exempt, "exempt", "", "guard lists that do not hold for it, separated by commas, or none")
+	f.BoolVar(&s.onward, "onward", false, "it feeds others, and gets nothing above AMBER; =false takes it back")
+	f.StringVar(&s.attribution, "attribution", "", "how its objects name it: named, or pseudonym")
 	countryFlags(w, cmd, &s.operation, &s.countries)
 	return cmd
 }
@@ -107,6 +120,23 @@ func (s settings) change(cmd *cobra.Command) (in admin.PartnerChange, err error)
 		}
 		in.Compatibility = &list
 	}
+	if v := text("hold", s.hold); v != nil {
+		list := []auth.HoldRule{}
+		for _, r := range splitList(*v) {
+			list = append(list, auth.HoldRule(r))
+		}
+		in.Hold = &list
+	}
+	if v := text("exempt", s.exempt); v != nil {
+		list := append([]string{}, splitList(*v)...)
+		in.Exempt = &list
+	}
+	if given("onward") {
+		in.Onward = &s.onward
+	}
+	if given("attribution") {
+		in.Attribution = &s.attribution
+	}
 	in.Operation, in.Countries = auth.OperationID(s.operation), splitList(s.countries)
 	if in.Operation == "" && !anyFlag(cmd) {
 		return in, &usageError{fmt.Errorf("nothing to set; see \"%s --help\"", cmd.CommandPath())}
@@ -117,7 +147,7 @@ func (s settings) change(cmd *cobra.Command) (in admin.PartnerChange, err error)
 // anyFlag reports whether one of the verb's own flags was given.
 func anyFlag(cmd *cobra.Command) bool {
 	for _, name := range []string{"name", "clearance", "default-marking", "require-certificate", "networks",
-		"agreement", "agreement-until", "compatibility"} {
+		"agreement", "agreement-until", "compatibility", "hold", "exempt", "onward", "attribution"} {
 		if cmd.Flags().Changed(name) {
 			return true
 		}

@@ -44,6 +44,7 @@ const (
 type Options struct {
 	Registry   *collections.Registry
 	Store      collections.Store
+	Desk       *collections.Desk                            // over the same registry and store
 	Owner      int                                          // user id of the data directory's owner, who may, as may root
 	URL        string                                       // the gateway's public URL
 	Invitation func(token string) string                    // the URL to give to a partner that is invited
@@ -89,6 +90,7 @@ type request struct {
 	*http.Request
 	w     http.ResponseWriter
 	actor auth.Actor
+	p     auth.Principal
 }
 
 // created is an answer that tells of something new.
@@ -108,7 +110,7 @@ type route struct {
 
 // routes is the whole of /admin/v1.
 func (a *API) routes() []route {
-	return []route{
+	return append(a.queueRoutes(), []route{
 		{"GET", "/health", nil, a.health, "Whether the gateway answers, and what it holds", nil, Health{}, 0},
 		{"GET", "/openapi.json", nil, a.describe, "This description", nil, mediaJSON, 0},
 
@@ -139,7 +141,7 @@ func (a *API) routes() []route {
 		{"GET", "/journal", []string{"from", "limit"}, a.listJournal, "Read the journal, a line each", nil, mediaLines, 0},
 		{"POST", "/journal/verify", nil, a.verifyJournal, "Recompute every hash of the journal", nil, Verified{}, 0},
 		{"GET", "/backup", nil, a.backup, "A copy of everything, keys included; on the machine only", nil, mediaTar, 0},
-	}
+	}...)
 }
 
 // Route is one line of the table of routes.
@@ -168,7 +170,7 @@ func (a *API) handler(rt route) http.Handler {
 		}
 		var answer any
 		if err == nil {
-			answer, err = rt.act(request{Request: r, w: w, actor: p.Actor()})
+			answer, err = rt.act(request{Request: r, w: w, actor: p.Actor(), p: p})
 		}
 		if err != nil {
 			a.fail(w, r, err)
@@ -196,7 +198,7 @@ func (rt route) remote(p auth.Principal) bool {
 	case auth.Operator:
 		return rt.path != "/backup"
 	case auth.Auditor:
-		return rt.path == "" || slices.Contains([]string{"/health", "/openapi.json", "/journal", "/journal/verify"}, rt.path)
+		return rt.path == "" || slices.Contains([]string{"/health", "/openapi.json", "/journal", "/journal/verify", "/operations/{operation}/exposure"}, rt.path)
 	}
 	return false
 }

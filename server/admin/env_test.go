@@ -69,6 +69,7 @@ func newEnv(t *testing.T, change func(*admin.Options)) *env {
 		Uses:       &e.uses,
 		Registry:   e.registry,
 		Store:      store,
+		Desk:       &collections.Desk{Registry: e.registry, Store: store},
 		Owner:      os.Getuid(),
 		URL:        "https://gateway.example",
 		Invitation: func(token string) string { return "https://gateway.example/join/" + token + "#sha256:00" },

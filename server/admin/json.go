@@ -106,11 +106,16 @@ func typeName(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
 		return "a string"
+	case reflect.Int64:
+		return "a number"
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Pointer:
 		return typeName(t.Elem())
 	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Int64 {
+			return "an array of numbers"
+		}
 		return "an array of strings"
 	}
 	return "a " + t.String()

@@ -93,6 +93,14 @@ func (a *API) setPartner(r request) (any, error) {
 // set gives what the change is besides countries.
 func (in PartnerChange) set(id auth.PartnerID) (auth.SetPartner, error) {
 	set := auth.SetPartner{ID: id, Name: in.Name, RequireCertificate: in.RequireCertificate, Compatibility: in.Compatibility}
+	set.SetPublishing = auth.SetPublishing{Hold: in.Hold, Exempt: in.Exempt, Onward: in.Onward}
+	if in.Attribution != nil {
+		a, err := auth.ParseAttribution(*in.Attribution)
+		if err != nil {
+			return set, err
+		}
+		set.Attribution = &a
+	}
 	if in.Clearance != nil {
 		l, err := level(*in.Clearance)
 		if err != nil {

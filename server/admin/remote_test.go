@@ -17,7 +17,7 @@ import (
 // An operator that is not on the machine has everything but the backup; an auditor the journal and
 // what stands around it; a vendor and an agency nothing. What they do is theirs in the journal.
 func TestRemote(t *testing.T) {
-	forAuditors := []string{"GET /health", "GET /openapi.json", "GET /journal", "POST /journal/verify"}
+	forAuditors := []string{"GET /health", "GET /openapi.json", "GET /journal", "POST /journal/verify", "GET /operations/{operation}/exposure"}
 	for _, role := range []auth.Role{auth.Operator, auth.Auditor, auth.Vendor, auth.Agency, ""} {
 		t.Run(string(role), func(t *testing.T) {
 			e := seeded(t, nil)

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -34,6 +35,7 @@ func TestRoutes(t *testing.T) {
 	e := seeded(t, nil)
 	e.archive = func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, "tar"); return err }
 	e.serve(t)
+	batch := e.heldBatch(t)
 	seen := map[string]bool{}
 	described := describedBy(t, e)
 	for _, c := range []struct {
@@ -95,6 +97,35 @@ func TestRoutes(t *testing.T) {
 		{"POST /partners/{partner}/resync", "/partners/acme/resync", "{}", 200, `"resync":"`},
 		{"POST /partners/{partner}/resync", "/partners/acme/resync", `{"from":1}`, 400, `unknown field \"from\"`},
 
+		{"PATCH /partners/{partner}", "/partners/acme", `{"hold":["type=malware","level=amber"],"exempt":["top"],"attribution":"pseudonym"}`, 200, `"hold":["level=amber","type=malware"]`},
+		{"PATCH /partners/{partner}", "/partners/acme", `{"hold":["everything"]}`, 400, `rule \"everything\": want all`},
+		{"PATCH /partners/{partner}", "/partners/acme", `{"attribution":"anonymous"}`, 400, `want named or pseudonym`},
+		{"PATCH /partners/{partner}", "/partners/vn-police", `{"onward":true}`, 200, `"onward":true`},
+		{"PATCH /partners/{partner}", "/partners/acme", `{"hold":["all"]}`, 200, `"hold":["all"]`},
+
+		{"GET /operations/{operation}/queue", "/operations/secure/queue", "", 200, `"to":["vn"]`},
+		{"GET /operations/{operation}/queue", "/operations/secure/queue?kind=unrouted", "", 200, `{"items":[],"next":0}`},
+		{"GET /operations/{operation}/queue", "/operations/secure/queue?kind=held&publisher=acme&limit=1", "", 200, `"next":1`},
+		{"GET /operations/{operation}/queue", "/operations/secure/queue?kind=lost", "", 400, `want held, unrouted or pending`},
+		{"GET /operations/{operation}/queue", "/operations/secure/queue?after=x", "", 400, `parameter after`},
+		{"GET /operations/{operation}/queue", "/operations/nothing/queue", "", 404, `"error":"not_found"`},
+		{"GET /operations/{operation}/queue/objects/{key}", "/operations/secure/queue/objects/1", "", 200, `"object":"{\"type\":\"indicator\"`},
+		{"GET /operations/{operation}/queue/objects/{key}", "/operations/secure/queue/objects/99", "", 404, `liaison queue list`},
+		{"GET /operations/{operation}/queue/objects/{key}", "/operations/secure/queue/objects/first", "", 400, `want a number`},
+		{"POST /operations/{operation}/queue/release", "/operations/secure/queue/release", `{"keys":[1]}`, 400, `say why`},
+		{"POST /operations/{operation}/queue/release", "/operations/secure/queue/release", `{"keys":["1"],"reason":"x"}`, 400, `field \"keys\": want a number`},
+		{"POST /operations/{operation}/queue/release", "/operations/secure/queue/release", `{"reason":"x"}`, 400, `some keys, or one batch`},
+		{"POST /operations/{operation}/queue/release", "/operations/secure/queue/release", `{"keys":[1],"reason":"fine"}`, 200, `"released":1`},
+		{"POST /operations/{operation}/queue/release", "/operations/secure/queue/release", `{"keys":[1],"reason":"fine"}`, 404, `not kept`},
+		{"POST /operations/{operation}/queue/drop", "/operations/secure/queue/drop", `{"keys":[2],"reason":"false"}`, 200, `"dropped":1`},
+		{"POST /operations/{operation}/queue/drop", "/operations/secure/queue/drop", `{"batch":"none","reason":"false"}`, 404, `nothing of batch`},
+		{"GET /operations/{operation}/exposure", "/operations/secure/exposure?of=" + batch, "", 200, `"objects":1,"pulled":0,"readers":[]`},
+		{"GET /operations/{operation}/exposure", "/operations/secure/exposure", "", 400, `parameter of`},
+		{"GET /operations/{operation}/exposure", "/operations/secure/exposure?of=indicator--x", "", 404, `"error":"not_found"`},
+		{"POST /operations/{operation}/batches/{batch}/withdraw", "/operations/secure/batches/" + batch + "/withdraw", `{}`, 400, `say why`},
+		{"POST /operations/{operation}/batches/{batch}/withdraw", "/operations/secure/batches/" + batch + "/withdraw", `{"reason":"bad"}`, 200, `"withdrawn":1`},
+		{"POST /operations/{operation}/batches/{batch}/withdraw", "/operations/secure/batches/none/withdraw", `{"reason":"bad"}`, 404, `batch \"none\"`},
+
 		{"GET /clients", "/clients", "", 200, `"id":"acme_1"`},
 		{"GET /clients", "/clients?partner=vn-police", "", 200, `{"items":[]}`},
 		{"GET /clients", "/clients?partner=nobody", "", 404, `"error":"not_found"`},
@@ -152,6 +183,35 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("%s %s is not tried", r.Method, r.Path)
 		}
 	}
+}
+
+// heldBatch makes the vendor publish two objects that are held, and gives the id of their status.
+func (e *env) heldBatch(t *testing.T) string {
+	t.Helper()
+	vn, ok := e.registry.State().Find("secure", "vn")
+	if !ok {
+		t.Fatal("no collection")
+	}
+	all := []auth.HoldRule{auth.HoldAll}
+	check(t, e.registry.Apply(t.Context(), "test",
+		collections.Access(auth.SetGrant{Grant: auth.Grant{Partner: "acme", Operation: "secure", Collection: vn.ID, Rights: auth.Rights{Read: true, Write: true}}}),
+		collections.Access(auth.SetPartner{ID: "acme", SetPublishing: auth.SetPublishing{Hold: &all}})))
+	p, err := e.registry.State().Access.Principal("acme_1", auth.BySecret)
+	check(t, err)
+	var objects []string
+	for n := range 2 {
+		objects = append(objects, fmt.Sprintf(`{"type":"indicator","spec_version":"2.1","id":"indicator--00000000-0000-4000-8000-%012d",`+
+			`"created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","valid_from":"2026-01-01T00:00:00Z",`+
+			`"pattern":"[url:value = 'https://bad.example/']","pattern_type":"stix",`+
+			`"object_marking_refs":["marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"]}`, n))
+	}
+	desk := collections.Desk{Registry: e.registry, Store: e.store}
+	s, err := desk.Publish(t.Context(), p, vn.Place(), strings.NewReader(`{"objects":[`+strings.Join(objects, ",")+`]}`))
+	check(t, err)
+	if s.Kept != 2 {
+		t.Fatalf("published to be held: %+v", s)
+	}
+	return string(s.ID)
 }
 
 // problem wants the one shape of errors and nothing beside it.
@@ -250,7 +310,7 @@ func TestIsolation(t *testing.T) {
 	s := httptest.NewServer(e.api)
 	t.Cleanup(s.Close)
 	for _, r := range e.api.Routes() {
-		path := strings.NewReplacer("{partner}", "acme", "{operation}", "secure", "{collection}", "vn", "{client}", "acme_1", "{key}", "k").Replace(r.Path)
+		path := strings.NewReplacer("{partner}", "acme", "{operation}", "secure", "{collection}", "vn", "{client}", "acme_1", "{key}", "k", "{batch}", "b").Replace(r.Path)
 		req, err := http.NewRequestWithContext(t.Context(), r.Method, s.URL+admin.Prefix+path, nil)
 		check(t, err)
 		req.SetBasicAuth("local:0", "")
