@@ -180,6 +180,9 @@ func TestRawRequests(t *testing.T) {
 		"long query":          {"GET /secure/collections/vn/objects/?" + strings.Repeat("a=b&", 12000) + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\nAuthorization: " + basic(g.vn) + "\r\n\r\n", 400},
 		"no host":             {"GET /taxii2/ HTTP/1.1\r\n\r\n", 400},
 		"two credentials":     {"GET /taxii2/ HTTP/1.1\r\nHost: " + host + "\r\nAuthorization: " + basic(g.vn) + "\r\nAuthorization: " + basic(g.lk) + "\r\nConnection: close\r\n\r\n", 401},
+		"HTTP/1.0":            {"GET /taxii2/ HTTP/1.0\r\nAccept: */*\r\nAuthorization: " + basic(g.vn) + "\r\n\r\n", 200},
+		"HTTP/1.0, elsewhere": {"GET /taxii2/ HTTP/1.0\r\nHost: other.example\r\nAuthorization: " + basic(g.vn) + "\r\n\r\n", 421},
+		"a space in a query":  {"GET /secure/collections/vn/objects/?limit= 5 HTTP/1.1\r\nHost: " + host + "\r\n\r\n", 400},
 		"spoofed certificate": {"GET /taxii2/ HTTP/1.1\r\nHost: " + host + "\r\nClient-Cert: :abc:\r\nX-Forwarded-Client-Cert: a\r\nX-Forwarded-User: vn-police_1\r\nConnection: close\r\n\r\n", 401},
 	} {
 		if status, _ := g.raw(row.request); status != row.want {

@@ -134,7 +134,7 @@ func (s *Server) challenge(h http.Header, err error) {
 // addressed refuses a request whose Host is not the one that the connection was opened to. Clients
 // that open it without a name, by address, are not held to one. RFC 9110 section 15.5.20.
 func (s *Server) addressed(r *http.Request) error {
-	if r.TLS == nil || r.TLS.ServerName == "" {
+	if r.TLS == nil || r.TLS.ServerName == "" || r.Host == "" { // HTTP/1.0 needs no Host
 		return nil
 	}
 	host := r.Host
