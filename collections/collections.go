@@ -82,6 +82,9 @@ type Item struct {
 	Message string              // what the publisher is told although it was taken
 	To      []auth.CollectionID // each once; at least one, unless it is kept
 	Keep    *Keep               // nil: it is not kept
+	Why     []Reason            // why it goes where it goes, kept beside the version; at most MaxReasons
+	Kept    KeptKey             // the kept version that this one is; see Store. 0: none
+	Brought bool                // the gateway brings it along for others; see Store
 }
 
 // Repeated is what the publisher is told of a duplicate: the item's own message, and where the version

@@ -38,6 +38,8 @@ type KeptKey int64
 type Reason struct {
 	Code string `json:"code"` // short, of a fixed list: "policy", "guard.private", …
 	Text string `json:"text,omitempty"`
+	// Country is the ISO 3166-1 alpha-2 code of the country that it speaks of, when it speaks of one.
+	Country string `json:"country,omitempty"`
 }
 
 func (r Reason) String() string {

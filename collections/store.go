@@ -62,6 +62,12 @@ import (
 //     duplicates, MaxVersions and supersession are judged anew. Where it is there already it is just no
 //     longer kept.
 //   - Definitions and Levels count kept versions as present ones.
+//   - An item with Kept is the kept version of that key, of the same publisher and id: that one is no
+//     longer kept when the item is taken. A key that is kept no more is none.
+//
+// Bringing. An item that is Brought is one that the publisher published before: it is judged and added
+// like any other, in its place among the items, but the status says nothing of it, neither counts nor
+// ids, and where it cannot be added it is left out. It is left out too when its Kept is kept no more.
 //
 // Sight. A View decides object by object exactly as auth.View.Shows does, on the facts fixed at the
 // commit. First, last and the default spec version are taken among what the reader sees, of the copy
@@ -111,6 +117,19 @@ type Store interface {
 	// Withdraw removes object versions as Delete does, by their date_added, of one publisher. It returns
 	// how many went; none is ErrNotFound. One line of kind "withdraw".
 	Withdraw(ctx context.Context, w Withdrawal) (int, error)
+
+	// Placed gives, of these ids, what this publisher has of them in the operation's collections: the
+	// newest present version of each and all collections with a present one; ids without any are absent.
+	// In the order of ids, each once.
+	Placed(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID, bytes bool) ([]Placed, error)
+
+	// Routes gives why the versions of an object that are present in the operation went where they are,
+	// whoever published them, ascending by date_added.
+	Routes(ctx context.Context, op auth.OperationID, id stix.ID) ([]Routed, error)
+
+	// Try says what Publish would do with each item, Brought ones too, and does nothing: no effect, no
+	// status, no line.
+	Try(ctx context.Context, p Publication) ([]Tried, error)
 
 	// Objects plans a page and gives its bytes piece by piece. With q.IDs of one id it is the object
 	// endpoint's answer too; Known tells whether there is any version at all.

@@ -67,6 +67,7 @@ type operation struct {
 	fresh     []*version            // whose entries are to be written
 
 	keeping *keeping // nil: not looked at
+	whys    []explained
 }
 
 func (b *batch) operation(id auth.OperationID) *operation {
@@ -272,6 +273,9 @@ func (op *operation) put(b *batch) error {
 	}
 	if err := op.keeping.put(o); err != nil {
 		return fmt.Errorf("what is kept: %w", err)
+	}
+	if err := op.putWhys(o); err != nil {
+		return fmt.Errorf("reasons: %w", err)
 	}
 	if err := op.unpack(); err != nil {
 		return err

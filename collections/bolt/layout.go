@@ -33,6 +33,7 @@ import (
 //	  n             "c" COLLECTION            2 bytes: its number in this operation
 //	                "C" number                the collection's id
 //	  kept          a bucket, see kept.go     what was taken and is in no collection yet
+//	  y             last µs of a block        why versions went where they are, see why.go
 //	  c COLLECTION  a bucket for each collection:
 //	    s           last µs of a segment      its objects' bytes, see segment.go
 //	    m           last µs of a segment      its objects' facts, which outlive the bytes, see facts.go

@@ -63,7 +63,7 @@ func (b *batch) publish(ctx context.Context, p *publication) (collections.Status
 		}
 	}
 	op := b.operation(p.Place.Operation)
-	t := tally{Status: collections.Status{
+	t := tally{named: p.brings(), Status: collections.Status{
 		ID: p.Status, Operation: p.Place.Operation, Publisher: p.Publisher, Received: p.Received,
 		Failure: p.Failed, Failures: slices.Clone(p.Failures[:min(len(p.Failures), collections.MaxDetails)]),
 	}}
@@ -75,7 +75,7 @@ func (b *batch) publish(ctx context.Context, p *publication) (collections.Status
 			err = ctx.Err()
 		}
 		if err == nil {
-			v, err = b.judge(op, p, i, &t)
+			v, err = b.take(op, p, i, &t)
 		}
 		if err != nil {
 			op.forget(verdicts)
@@ -91,6 +91,7 @@ func (b *batch) publish(ctx context.Context, p *publication) (collections.Status
 		return collections.Status{}, fmt.Errorf("publishing to %s: %w", p.Place.Collection, err)
 	}
 	op.place(verdicts, all)
+	op.explain(verdicts)
 	b.record(p, &t)
 	t.Successes = collections.ListSuccesses(t.Successes, t.noted)
 	return t.Status, nil
@@ -303,6 +304,7 @@ func (s *stack) turn(list []*version, before, after []bool) {
 // tally is a status while its publication is planned.
 type tally struct {
 	collections.Status
+	named   bool // every success is told by its id: there is more in the run than the status tells
 	refused int
 	ids     []stix.ID // of those, at most maxNames
 	reached []auth.CollectionID
@@ -359,10 +361,10 @@ func (t *tally) succeed(it *collections.Item, version, message string, duplicate
 	switch {
 	case len(t.Successes) < collections.MaxDetails:
 		t.Successes = append(t.Successes, d)
-		if !duplicate { // the rest is in the facts
+		if !duplicate && !t.named { // the rest is in the facts
 			d.ID, d.Version = "", ""
 		}
-		if duplicate || d.Message != "" {
+		if duplicate || t.named || d.Message != "" {
 			t.told = append(t.told, told{At: t.Success, Detail: d})
 		}
 	case d.Message != "" && len(t.noted) < collections.MaxDetails:

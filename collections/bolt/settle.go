@@ -122,6 +122,7 @@ func (b *batch) settle(t *collections.Settlement) (list []collections.Outcome, e
 		return nil, err
 	}
 	op.place(verdicts, all)
+	op.explain(verdicts)
 	for _, l := range lines {
 		b.line(t.Actor, "kept.release", l)
 	}
@@ -185,7 +186,7 @@ func (b *batch) release(op *operation, k *keeping, t *collections.Settlement, r 
 		return out, verdict{}, errDamaged
 	}
 	it := v.kept(v.key).Item
-	it.Raw, it.To, it.Keep = raw, to, nil
+	it.Raw, it.To, it.Keep, it.Why = raw, to, nil, v.Keep.Reasons
 	k.drop(v) // before it is judged, for it is no other than itself
 	p := &publication{
 		Publication: collections.Publication{

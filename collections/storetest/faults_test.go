@@ -123,6 +123,9 @@ type broken struct {
 	facts   func(ctx context.Context, v auth.View, at collections.Place, q collections.Query) ([]collections.Fact, collections.Added, error)
 	known   func(v auth.View, at collections.Place, id stix.ID) (bool, error)
 	status  func(op auth.OperationID, id collections.StatusID) (collections.Status, error)
+	placed  func(ctx context.Context, p auth.PartnerID, ids []stix.ID) ([]collections.Placed, error)
+	routes  func(ctx context.Context, id stix.ID) ([]collections.Routed, error)
+	try     func(ctx context.Context, p collections.Publication) ([]collections.Tried, error)
 	levels  func(op auth.OperationID, ids []stix.ID) (map[stix.ID]stix.Level, error)
 	journal func(from int64) iter.Seq2[collections.Entry, error]
 	verify  func(c collections.Checkpoint) collections.Checkpoint
@@ -201,6 +204,27 @@ func (b *broken) Status(ctx context.Context, op auth.OperationID, p auth.Partner
 		return b.status(op, id)
 	}
 	return b.Model.Status(ctx, op, p, id)
+}
+
+func (b *broken) Placed(ctx context.Context, op auth.OperationID, p auth.PartnerID, ids []stix.ID, withBytes bool) ([]collections.Placed, error) {
+	if b.placed != nil {
+		return b.placed(ctx, p, ids)
+	}
+	return b.Model.Placed(ctx, op, p, ids, withBytes)
+}
+
+func (b *broken) Routes(ctx context.Context, op auth.OperationID, id stix.ID) ([]collections.Routed, error) {
+	if b.routes != nil {
+		return b.routes(ctx, id)
+	}
+	return b.Model.Routes(ctx, op, id)
+}
+
+func (b *broken) Try(ctx context.Context, p collections.Publication) ([]collections.Tried, error) {
+	if b.try != nil {
+		return b.try(ctx, p)
+	}
+	return b.Model.Try(ctx, p)
 }
 
 func (b *broken) Levels(ctx context.Context, op auth.OperationID, p auth.PartnerID, ids []stix.ID) (map[stix.ID]stix.Level, error) {

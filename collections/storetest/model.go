@@ -48,6 +48,7 @@ type version struct {
 	digest    [32]byte
 	defines   stix.Level
 	raw       []byte // nil when deleted
+	why       []collections.Reason
 }
 
 func (v *version) present() bool { return v.raw != nil }
@@ -109,11 +110,29 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 		ID: p.Status, Operation: p.Place.Operation, Publisher: p.Publisher, Received: p.Received,
 		Failure: p.Failed, Failures: slices.Clone(p.Failures),
 	}
+	if err := m.known(p); err != nil {
+		return collections.Status{}, err
+	}
 	now := collections.AddedAt(m.now())
 	var refused []stix.ID
 	var reached []auth.CollectionID
 	for _, it := range p.Items {
+		old, gone := m.before(p, it)
+		if it.Brought {
+			if !gone && m.objection(p, it) == "" {
+				if keep := m.rest(p, it); keep != nil {
+					m.hold(p, it, *keep)
+				}
+				if added := m.add(p, it, now); added != nil {
+					reached = append(reached, it.To...)
+				}
+			} else {
+				m.restore(old)
+			}
+			continue
+		}
 		if why := m.objection(p, it); why != "" {
+			m.restore(old)
 			if m.foreign(p, it) {
 				refused = append(refused, it.ID)
 			}
@@ -293,7 +312,7 @@ func (m *Model) add(p collections.Publication, it collections.Item, now collecti
 			},
 			at:     collections.Place{Operation: op, Collection: c},
 			shared: it.Shared, versioned: it.Version.At.Set,
-			digest: it.Digest, defines: it.Defines, raw: bytes.Clone(it.Raw),
+			digest: it.Digest, defines: it.Defines, raw: bytes.Clone(it.Raw), why: slices.Clone(it.Why),
 		}
 		if !added.versioned {
 			added.Version = addedVersion(added.Added)

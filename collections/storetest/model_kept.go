@@ -85,6 +85,7 @@ func (m *Model) hold(p collections.Publication, it collections.Item, keep collec
 		Batch: p.Status, Received: p.Received,
 	}}
 	k.Item.Raw, k.Item.To, k.Item.Keep = nil, nil, &keep
+	k.Item.Why, k.Item.Kept, k.Item.Brought = nil, 0, false
 	m.kept = append(m.kept, k)
 }
 
@@ -253,7 +254,7 @@ func (m *Model) unkeep(k *keptVersion) {
 // release adds a kept version as if it were published now.
 func (m *Model) release(k *keptVersion, r collections.Released, now collections.Added) collections.Outcome {
 	it := k.Item
-	it.Raw, it.Keep, it.To = k.raw, nil, it.Keep.To
+	it.Raw, it.Keep, it.To, it.Why = k.raw, nil, it.Keep.To, it.Keep.Reasons
 	if len(r.To) > 0 {
 		it.To = r.To
 	}

@@ -126,7 +126,19 @@ func (w *walk) publishSome() {
 	w.Helper()
 	p := w.publication(w.partner())
 	for range 1 + w.below(6) {
-		p.Items = append(p.Items, w.item())
+		it := w.item()
+		if w.chance(8) {
+			it.Brought = true
+		}
+		if w.chance(3) {
+			it.Why = []collections.Reason{{Code: "listed", Country: pick(w.dice, "VN", "LK")}}
+		}
+		for _, k := range w.model.waiting(secure, p.Publisher, it.ID) {
+			if w.chance(2) {
+				it.Kept = k.Key
+			}
+		}
+		p.Items = append(p.Items, it)
 	}
 	if w.chance(5) {
 		first := w.below(1000)
@@ -155,6 +167,13 @@ func (w *walk) sendBoth(p collections.Publication) {
 	for _, it := range p.Items[:min(8, len(p.Items))] {
 		w.done += fmt.Sprintf("\n  %.250s to %v, level %s, named %v, shared %t", it.Raw, it.To, it.Level, it.Named, it.Shared)
 	}
+	if w.chance(3) {
+		want, err := w.model.Try(w.ctx, p)
+		w.check("trying with the model", err)
+		got, err := w.store.Try(w.ctx, p)
+		w.check("trying", err)
+		equal(w, "what is tried", plainly(want), plainly(got))
+	}
 	want, err := w.model.Publish(w.ctx, p)
 	w.check("publishing to the model", err)
 	got := w.send(p)
@@ -166,6 +185,16 @@ func (w *walk) sendBoth(p collections.Publication) {
 	if got.First != 0 {
 		w.added = append(w.added, got.First, got.Last)
 	}
+}
+
+// plainly leaves out the store's own words.
+func plainly(list []collections.Tried) []collections.Tried {
+	for i := range list {
+		if list[i].Why != "" {
+			list[i].Why = "it fails"
+		}
+	}
+	return list
 }
 
 // sameStatus compares all but the store's own words, and versions of what has none.
@@ -346,6 +375,7 @@ func (w *walk) look() {
 	}
 	ids := []stix.ID{id, w.item().ID, w.item().ID, item(300, defining(0)).ID, item(301, defining(0)).ID}
 	p := w.partner()
+	w.placedLike(p, ids)
 	for what, ask := range map[string]func(collections.Store) (map[stix.ID]stix.Level, error){
 		"definitions": func(s collections.Store) (map[stix.ID]stix.Level, error) { return s.Definitions(w.ctx, secure, p, ids) },
 		"levels":      func(s collections.Store) (map[stix.ID]stix.Level, error) { return s.Levels(w.ctx, secure, p, ids) },
@@ -355,6 +385,23 @@ func (w *walk) look() {
 		got, err := ask(w.store)
 		w.check("asking for "+what, err)
 		equal(w, fmt.Sprintf("%s of %s for %v", what, p, ids), want, got)
+	}
+}
+
+// placedLike compares what a publisher has of ids, and why it is there.
+func (w *walk) placedLike(p auth.PartnerID, ids []stix.ID) {
+	w.Helper()
+	want, err := w.model.Placed(w.ctx, secure, p, ids, true)
+	w.check("asking the model", err)
+	got, err := w.store.Placed(w.ctx, secure, p, ids, true)
+	w.check("looking things up", err)
+	equal(w, fmt.Sprintf("what %s has of %v", p, ids), want, got)
+	for _, id := range ids[:2] {
+		want, err := w.model.Routes(w.ctx, secure, id)
+		w.check("asking the model", err)
+		got, err := w.store.Routes(w.ctx, secure, id)
+		w.check("asking for reasons", err)
+		equal(w, fmt.Sprintf("routes of %s", id), want, got)
 	}
 }
 

@@ -54,6 +54,7 @@ func Cases() []Case {
 		clause("order", order()),
 		clause("identity", identity()),
 		clause("keeping", keeping()),
+		clause("bringing", bringing()),
 		clause("sight", sight()),
 		clause("selection", selection()),
 		clause("paging", paging()),
