@@ -47,8 +47,8 @@ func isEverything(c *stix.Comparison) string {
 	return ""
 }
 
-// The widest networks that are somebody's: IANA gave out IPv4 in /8; the largest allocations of IPv6 to
-// one network are /19. What is wider holds the networks of many.
+// The widest networks that may be somebody's: IANA gave IPv4 out in pieces of at most /8, and all but a few
+// networks in the world have less than a /19 of IPv6. What is wider holds the networks of many.
 const (
 	widest4 = 8
 	widest6 = 19

@@ -222,7 +222,9 @@ func readWarninglist(file string, data []byte) (w warninglist, err error) {
 
 func syntax(file string, err error) error {
 	rule := "is no JSON"
-	if err != nil {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		rule = "is cut off"
+	} else if err != nil {
 		rule += ": " + clip(err.Error())
 	}
 	return &ListError{file, "(file)", rule}
