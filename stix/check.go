@@ -34,8 +34,8 @@ func Check(o *Object) (problem *Problem, notes []*Note) {
 	return nil, notes
 }
 
-// CheckStrict is tier 2: everything that the OASIS schemas demand, beyond Check. An object must pass
-// both.
+// CheckStrict is tier 2: everything that the OASIS schemas demand, beyond Check, and what the text of
+// STIX 2.1 demands where it goes further (docs/divergences.md). An object must pass both.
 func CheckStrict(o *Object) *Problem {
 	c := &o.checker
 	*c = checker{o: o, strict: true}

@@ -33,6 +33,9 @@ func StandardMarking(id []byte) (raw []byte, level Level, ok bool) {
 // standard finds a standard marking; "UUIDs are case insensitive on input" (RFC 4122 section 3), and so
 // no other spelling of its id is anybody else's.
 func standard(id []byte) *standardMarking {
+	if len(id) != len("marking-definition--")+uuidLength {
+		return nil
+	}
 	for _, c := range id {
 		if c-'A' <= 'Z'-'A' {
 			id = bytes.ToLower(id)
