@@ -170,6 +170,8 @@ func milliseconds(p *puller) error {
 // elastic comes with an access token that it had for its client credentials. It goes on while next is
 // there, whatever more says, dropping every other parameter; an answer without objects is an error.
 func elastic(p *puller) error {
+	id := string(p.g.collection("secure", "vn").ID)
+	p.kept["alias of "+id] = "vn"
 	q := url.Values{"added_after": {p.or("last", longAgo)}, "limit": {"80"}, "match[type]": {"indicator"}}
 	if p.kept["token"] == "" {
 		token, err := p.clientCredentials()
@@ -179,7 +181,7 @@ func elastic(p *puller) error {
 		p.kept["token"] = token
 	}
 	for {
-		e, err := p.objects("vn", q, header("Authorization", "Bearer "+p.kept["token"]))
+		e, err := p.objects(id, q, header("Authorization", "Bearer "+p.kept["token"]))
 		if err != nil {
 			return err
 		}

@@ -130,10 +130,14 @@ func taxiiPost(ctx context.Context, p *publisher) error {
 	return nil
 }
 
-// mispPush writes its scheme in small letters, as it was typed in. It reads max_content_length, fills
+// mispPush writes its scheme in small letters, as it was typed in, and takes its key apart at every
+// colon. It reads max_content_length, fills
 // envelopes up to it, and does not ask what became of them.
 func mispPush(ctx context.Context, p *publisher) error {
 	id := string(p.g.collection("secure", "vn").ID)
+	if strings.Contains(string(p.account.id)+p.account.secret, ":") {
+		return errors.New("a colon in client id or secret")
+	}
 	key := header("Authorization", strings.Replace(basic(p.account), "Basic", "basic", 1))
 	var list []string
 	for i := range 400 {
