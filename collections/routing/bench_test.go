@@ -1,6 +1,7 @@
 package routing_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func BenchmarkRoute(b *testing.B) {
 	body := bundle(n)
 	s := stix.NewScanner(nil, stix.Limits{})
 	scan := func(do func(o *stix.Object)) {
-		s.Reset(strings.NewReader(string(body)), stix.Limits{})
+		s.Reset(bytes.NewReader(body), stix.Limits{})
 		for s.Next() {
 			if s.Problem() != nil {
 				b.Fatal(s.Problem())

@@ -37,7 +37,7 @@ func Partners(o *stix.Object) ([]string, *stix.Problem) {
 // zero value is not ready, Router.Graph makes one.
 type Graph struct {
 	router  *Router
-	ids     map[string]int32
+	ids     ids
 	nodes   []node
 	entries []entry
 	refs    []ref
@@ -206,7 +206,7 @@ func (c class) context() bool { return c >= identityClass && c <= markingClass }
 
 // Graph makes an empty graph.
 func (r *Router) Graph() *Graph {
-	return &Graph{router: r, ids: make(map[string]int32), sets: newSets()}
+	return &Graph{router: r, ids: newIDs(), sets: newSets()}
 }
 
 // Add reads an object of the publication and gives its index: 0 for the first, then 1, and so on. The
@@ -238,14 +238,12 @@ func (g *Graph) Referred(each func(id stix.ID)) {
 
 // intern gives the node of an id.
 func (g *Graph) intern(id []byte) int32 {
-	if n, ok := g.ids[string(id)]; ok {
-		return n
+	n, isNew := g.ids.number(id)
+	if isNew {
+		text := g.ids.list[n]
+		typ, _, _ := strings.Cut(text, "--")
+		g.nodes = append(g.nodes, node{id: text, first: -1, last: -1, by: -1, class: classOf(typ)})
 	}
-	text := string(id)
-	typ, _, _ := strings.Cut(text, "--")
-	n := int32(len(g.nodes))
-	g.nodes = append(g.nodes, node{id: text, first: -1, last: -1, by: -1, class: classOf(typ)})
-	g.ids[text] = n
 	return n
 }
 
