@@ -31,6 +31,7 @@ type batch struct {
 	last     collections.Added
 	clean    bool
 	raised   bool
+	seal     []seam
 }
 
 func (s *Store) newBatch(tx *bbolt.Tx) *batch {
@@ -45,7 +46,7 @@ func (s *Store) newBatch(tx *bbolt.Tx) *batch {
 
 // idle reports whether there is nothing to write.
 func (b *batch) idle() bool {
-	return len(b.lines) == 0 && len(b.expired) == 0 && b.drained == nil && !b.clean
+	return len(b.lines) == 0 && len(b.expired) == 0 && len(b.seal) == 0 && b.drained == nil && !b.clean
 }
 
 // operation is one operation in a write transaction.
@@ -214,6 +215,9 @@ func (b *batch) put() error {
 		if err := b.ops[id].put(b); err != nil {
 			return fmt.Errorf("writing operation %s: %w", id, err)
 		}
+	}
+	if err := b.putSeams(); err != nil {
+		return err
 	}
 	registry := b.tx.Bucket([]byte(bucketRegistry))
 	for _, r := range b.rows {

@@ -124,6 +124,19 @@ func (b bitmap) runs() iter.Seq2[int, int] {
 	}
 }
 
+// shift moves every position up by n, in a new set.
+func (b bitmap) shift(n int) bitmap {
+	if n == 0 || len(b) == 0 {
+		return b
+	}
+	moved := make(bitmap, n>>3+len(b)+1)
+	for i, x := range b {
+		moved[n>>3+i] |= x << (n & 7)
+		moved[n>>3+i+1] |= byte(uint16(x) << (n & 7) >> 8)
+	}
+	return moved.cut()
+}
+
 // The operations below append their result to dst, which may not overlap a or b but for its own
 // start: or(a, a, b) is right.
 

@@ -46,6 +46,7 @@ type Options struct {
 	Log      *slog.Logger     // nil: none
 	Signer   note.Signer      // of the journal's checkpoints; their origin is its name
 	Verifier note.Verifier    // of the same key
+	Damaged  bool             // Open a store that the checks of a start refuse, to look at it
 
 	openFile func(string, int, os.FileMode) (*os.File, error) // nil: os.OpenFile
 	sizes    sizes                                            // zero: the usual ones
@@ -68,6 +69,7 @@ type Store struct {
 	copies  copies       // that run, to be ended when the store mends itself
 	db      *bbolt.DB    // nil while it cannot be opened; swapped by the committer under gate
 	deltas  deltas
+	sealed  sealed // the committer's
 
 	spool *spool
 	mark  spoolMark                              // drained up to here; the committer's
@@ -103,7 +105,7 @@ func Open(o Options) (*Store, error) {
 		o.syncDir = syncDir
 	}
 	s := &Store{
-		o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), given: map[auth.OperationID]collections.Added{},
+		o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), given: map[auth.OperationID]collections.Added{}, sealed: sealed{},
 		wake: make(chan struct{}, 1), stopping: make(chan struct{}),
 	}
 	db, err := o.open(o.Create)
@@ -220,7 +222,14 @@ func (s *Store) load(db *bbolt.DB) error {
 		}
 		s.id = id
 		s.mark = readSpoolMark(meta.Get([]byte(keySpool)))
-		return s.loadDeltas(tx)
+		err := s.loadDeltas(tx)
+		if err == nil && s.db == nil && !s.o.Damaged {
+			err = s.quick(tx)
+		}
+		if err != nil {
+			return fmt.Errorf("opening %s: %w: restore a backup, or look at it with \"liaison store check\"", s.o.Path, err)
+		}
+		return nil
 	})
 }
 

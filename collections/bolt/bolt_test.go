@@ -2,6 +2,7 @@ package bolt_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -91,9 +92,28 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, factory(func(o bolt.Options) bolt.Options { return o }))
 }
 
-// TestStoreOfSmallSegments runs the suite where nearly every object meets a segment's end.
+// TestStoreOfSmallSegments runs the suite where nearly every object meets a segment's end, and where
+// segments are joined after each publication.
 func TestStoreOfSmallSegments(t *testing.T) {
-	storetest.Run(t, factory(func(o bolt.Options) bolt.Options { return o.WithSegments(700, 300) }))
+	f := factory(func(o bolt.Options) bolt.Options { return o.WithSegments(1500, 300) })
+	usual := f.New
+	f.New = func(t testing.TB, now func() time.Time) storetest.Opener {
+		opener := usual(t, now)
+		return func(t testing.TB) collections.Store { return sealing{opener(t).(*bolt.Store)} }
+	}
+	storetest.Run(t, f)
+}
+
+type sealing struct{ *bolt.Store }
+
+func (s sealing) Publish(ctx context.Context, p collections.Publication) (collections.Status, error) {
+	st, err := s.Store.Publish(ctx, p)
+	if err == nil {
+		if _, err := s.Seal(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, collections.ErrUnavailable) {
+			return st, err
+		}
+	}
+	return st, err
 }
 
 // everything reads a collection whole, and checks that date_added ascends and that objects are whole.

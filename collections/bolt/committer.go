@@ -23,11 +23,13 @@ const (
 
 // request is one call that writes, waiting for its transaction.
 type request struct {
-	ctx   context.Context
-	size  int                // bytes that it writes, about
-	plan  func(*batch) error // after an error nothing of it is in the batch
-	asks  bool               // plan asks Still
-	after func()             // done of Apply
+	ctx     context.Context
+	size    int                // bytes that it writes, about
+	plan    func(*batch) error // after an error nothing of it is in the batch
+	asks    bool               // plan asks Still
+	after   func()             // done of Apply
+	alone   bool               // it has a transaction of its own
+	outside func() error       // in the place of a transaction, with alone
 
 	state  atomic.Int32
 	err    error
@@ -105,7 +107,7 @@ func (s *Store) take() (group []*request, closed bool) {
 	defer s.mu.Unlock()
 	size, told, n := 0, false, 0
 	for _, r := range s.queue {
-		if len(group) == groupRequests || len(group) > 0 && size+r.size > groupBytes || told && r.asks {
+		if len(group) == groupRequests || len(group) > 0 && (r.alone || group[0].alone) || len(group) > 0 && size+r.size > groupBytes || told && r.asks {
 			break
 		}
 		n++
@@ -125,6 +127,11 @@ func (s *Store) take() (group []*request, closed bool) {
 
 // commit makes one transaction of a group. The last one, of a clean stop, drains everything.
 func (s *Store) commit(group []*request, last bool) {
+	if len(group) == 1 && group[0].outside != nil {
+		group[0].err = group[0].outside()
+		answer(group)
+		return
+	}
 	b, id, err := s.transact(group, last)
 	if err == nil {
 		if b != nil && b.drained != nil {

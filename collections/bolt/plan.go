@@ -28,6 +28,7 @@ type plan struct {
 type pick struct {
 	key collections.Added
 	set bitmap
+	n   int // objects of the segment, when its bytes are wanted
 }
 
 // tracked is something that walks segments: a lens, a union, both.
@@ -151,7 +152,7 @@ func (p *plan) keep(set bitmap) bitmap {
 // plan's own.
 func (p *plan) take(key collections.Added, set bitmap) (full bool, err error) {
 	room := p.limit - p.count
-	n := set.count()
+	n, all := set.count(), 0
 	if n > room {
 		p.more, full, n = true, true, room
 		set = set.first(room)
@@ -161,6 +162,7 @@ func (p *plan) take(key collections.Added, set bitmap) (full bool, err error) {
 		if err != nil {
 			return false, err
 		}
+		all = o.n
 		size := o.size(set)
 		if p.size+size > collections.MaxPageSize {
 			p.more, full = true, true
@@ -170,7 +172,7 @@ func (p *plan) take(key collections.Added, set bitmap) (full bool, err error) {
 		p.size += size
 	}
 	if n > 0 {
-		p.picks = append(p.picks, pick{key, set})
+		p.picks = append(p.picks, pick{key, set, all})
 		p.count += n
 	}
 	return full, nil

@@ -89,6 +89,11 @@ func (r *reader) take(ctx context.Context, dst []byte, have func(collections.Run
 		if err != nil {
 			return err
 		}
+		if o.n != p.n {
+			if p.set, err = moved(tx, r.at, p); err != nil {
+				return err
+			}
+		}
 		if have == nil || o.empty(p.set) || !have(r.name(key, &o, p.set)) {
 			dst, err = o.append(dst, p.set)
 		}
@@ -99,6 +104,23 @@ func (r *reader) take(ctx context.Context, dst []byte, have func(collections.Run
 	}
 	r.picks = r.picks[1:]
 	return dst, nil
+}
+
+// moved gives where the objects of a pick are in a segment that had others joined to it since.
+func moved(tx *bbolt.Tx, at collections.Place, p pick) (bitmap, error) {
+	s, err := openShelf(tx, nil, at)
+	if err != nil {
+		return nil, err
+	}
+	_, f, ok, err := s.factsAt(p.key)
+	if err != nil || !ok {
+		return nil, orDamaged(err)
+	}
+	i, ok := f.at(p.key)
+	if !ok || i+1 < p.n {
+		return nil, errDamaged
+	}
+	return p.set.shift(i + 1 - p.n), nil
 }
 
 // name makes the name of a run. Of the objects of a collection none is added between others, so the

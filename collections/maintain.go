@@ -1,0 +1,39 @@
+package collections
+
+import "context"
+
+// Maintainer is what a store can do for the operator beside its contract.
+type Maintainer interface {
+	// Check looks at everything that is stored while others read and write, and calls found for each
+	// fault. The error is another one: that of ctx, ErrUnavailable.
+	Check(ctx context.Context, found func(Fault)) (Checked, error)
+
+	// Compact joins what publications and deletions have left in pieces and gives free room back to the
+	// file system, while others read and write.
+	Compact(ctx context.Context) (Compacted, error)
+}
+
+// Fault is something stored that does not hold.
+type Fault struct {
+	Where string `json:"where"` // operation, collection, segment, …
+	What  string `json:"what"`
+}
+
+// Checked tells what was looked at.
+type Checked struct {
+	Operations  int   `json:"operations"`
+	Collections int   `json:"collections"`
+	Segments    int   `json:"segments"`
+	Objects     int   `json:"objects"` // versions in collections, deleted ones too
+	Kept        int   `json:"kept"`
+	Statuses    int   `json:"statuses"`
+	Lines       int64 `json:"lines"` // of the journal
+	Faults      int   `json:"faults"`
+}
+
+// Compacted tells what a compaction did. Disk is what the file takes of the disk, in bytes.
+type Compacted struct {
+	Segments   int   `json:"segments"` // that were joined to others
+	DiskBefore int64 `json:"disk_before"`
+	DiskAfter  int64 `json:"disk_after"`
+}
