@@ -19,10 +19,10 @@ func gatewayCommands(w *world) []*cobra.Command {
 		queueCommand(w),
 		batchCommand(w),
 		journalCommand(w),
+		storeCommand(w),
 		backupCommand(w),
 		restoreCommand(w),
 		later("migrate"),
-		later("store"),
 	}
 }
 

@@ -27,9 +27,17 @@ type gatewayOptions struct {
 	Store       string
 	TLSCert     string
 	TLSKey      string
+	Damaged     bool             // open a store that the checks of a start refuse
 	AcceptClock bool             // serve although the newest date_added is far ahead of the clock
 	Now         func() time.Time // default time.Now
 	Log         *slog.Logger     // default slog.DiscardHandler
+}
+
+// engine is a store with what it can do beside the contract.
+type engine interface {
+	collections.Store
+	collections.Maintainer
+	Seal(ctx context.Context) (more bool, err error) // joins small segments, some at a time
 }
 
 // gateway is an open data directory: the rooms, wired. It owns the store's lock until Close.
@@ -40,7 +48,7 @@ type gateway struct {
 	options   gatewayOptions
 	now       func() time.Time
 	log       *slog.Logger
-	store     collections.Store
+	store     engine
 	registry  *collections.Registry
 	desk      *collections.Desk
 	authority *certs.Authority
@@ -114,7 +122,7 @@ func (g *gateway) openStore(ctx context.Context) error {
 	}
 	g.store, err = bolt.Open(bolt.Options{
 		Path: g.path(storeName), Spool: g.path(spoolName),
-		Now: g.now, Log: g.log, Signer: signer, Verifier: verifier,
+		Now: g.now, Log: g.log, Signer: signer, Verifier: verifier, Damaged: g.options.Damaged,
 	})
 	if err != nil {
 		return err
@@ -161,6 +169,7 @@ func (g *gateway) wire() error {
 		Registry:   g.registry,
 		Store:      g.store,
 		Desk:       g.desk,
+		Maintainer: g.store,
 		Owner:      owner,
 		Ring:       g.ring,
 		Vault:      g.vault,

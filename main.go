@@ -32,6 +32,8 @@ type world struct {
 
 	data string // --data: the gateway's data directory
 	json bool   // --json: machine output
+
+	damaged bool // the verb looks at stores that do not open otherwise
 }
 
 // run is the whole program; it returns the exit code: 0, 1 for an error, 2 for wrong usage.

@@ -71,6 +71,7 @@ func TestScript(t *testing.T) {
 			"newer":       newerCommand,
 			"ahead":       aheadCommand,
 			"tamper":      tamperCommand,
+			"damage":      damageCommand,
 		},
 	})
 }
@@ -268,6 +269,23 @@ func tamperCommand(ts *testscript.TestScript, neg bool, args []string) {
 	edit(ts, args[0], func(tx *bbolt.Tx) error {
 		b, k := tx.Bucket([]byte("journal")), binary.BigEndian.AppendUint64(nil, seq.Uint64())
 		return b.Put(k, bytes.Replace(b.Get(k), []byte(`"actor":"`), []byte(`"actor":"x`), 1))
+	})
+}
+
+// damageCommand takes the facts of the newest objects away.
+func damageCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: damage DIR")
+	}
+	edit(ts, args[0], func(tx *bbolt.Tx) error {
+		op := tx.Bucket([]byte("osecure"))
+		return op.ForEachBucket(func(name []byte) error {
+			if name[0] != 'c' {
+				return nil
+			}
+			b := op.Bucket(name).Bucket([]byte("s"))
+			return b.Put(binary.BigEndian.AppendUint64(nil, 1), []byte("damaged"))
+		})
 	})
 }
 

@@ -67,7 +67,7 @@ func (w *world) operator(ctx context.Context) (c *admin.Client, done func() erro
 		if !errors.Is(err, admin.ErrNoGateway) {
 			return nil, nil, err
 		}
-		g, err := openGateway(ctx, w.data, gatewayOptions{Log: newLog(w, slog.LevelWarn)})
+		g, err := openGateway(ctx, w.data, gatewayOptions{Log: newLog(w, slog.LevelWarn), Damaged: w.damaged})
 		if err == nil {
 			return g.client(), g.Close, nil
 		}

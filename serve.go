@@ -249,6 +249,7 @@ type task struct {
 func (g *gateway) tasks(front *server.Server, door *certs.Server) []task {
 	return []task{
 		{"sweep store", time.Second, 10 * time.Second, func(ctx context.Context) error { return g.store.Sweep(ctx, g.now()) }},
+		{"join small segments", 2 * time.Second, 10 * time.Second, g.seal},
 		{"write what was refused", time.Second, 10 * time.Second, func(ctx context.Context) error { return front.Flush(ctx, g.now()) }},
 		{"write what the journal is owed", time.Second, 10 * time.Second, g.admin.Settle},
 		{"tend signing keys", time.Minute, 10 * time.Second, g.tendKeys},
@@ -256,6 +257,20 @@ func (g *gateway) tasks(front *server.Server, door *certs.Server) []task {
 		{"keep last uses", 5 * time.Minute, 10 * time.Second, func(context.Context) error { return g.saveUses() }},
 		{"renew certificates", time.Hour, time.Minute, func(context.Context) error { return g.renew(door) }},
 	}
+}
+
+// seal joins small segments as long as there are some and the task has time.
+func (g *gateway) seal(ctx context.Context) error {
+	for more := true; more; {
+		var err error
+		if more, err = g.store.Seal(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil // the rest is for the next time
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 // loop runs the task until ctx ends. An error is logged when it begins, not each time.

@@ -45,6 +45,7 @@ type Options struct {
 	Registry   *collections.Registry
 	Store      collections.Store
 	Desk       *collections.Desk                            // over the same registry and store
+	Maintainer collections.Maintainer                       // the store as well
 	Owner      int                                          // user id of the data directory's owner, who may, as may root
 	URL        string                                       // the gateway's public URL
 	Invitation func(token string) string                    // the URL to give to a partner that is invited
@@ -140,6 +141,8 @@ func (a *API) routes() []route {
 
 		{"GET", "/journal", []string{"from", "limit"}, a.listJournal, "Read the journal, a line each", nil, mediaLines, 0},
 		{"POST", "/journal/verify", nil, a.verifyJournal, "Recompute every hash of the journal", nil, Verified{}, 0},
+		{"POST", "/store/check", nil, a.checkStore, "Hold everything that is stored against everything else", nil, StoreChecked{}, 0},
+		{"POST", "/store/compact", nil, a.compactStore, "Join small segments and give free room back to the disk", nil, collections.Compacted{}, 0},
 		{"GET", "/backup", nil, a.backup, "A copy of everything, keys included; on the machine only", nil, mediaTar, 0},
 	}...)
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"liaison/auth"
+	"liaison/collections"
 )
 
 // Client is the operator's side of the API: a method for each act. An error of the gateway is an
@@ -174,6 +175,16 @@ func (c *Client) Journal(ctx context.Context, from, limit int64) (io.ReadCloser,
 // VerifyJournal recomputes every hash; ErrJournal names the first line that does not hold.
 func (c *Client) VerifyJournal(ctx context.Context) (Verified, error) {
 	return call[Verified](ctx, c, http.MethodPost, "/journal/verify", nil)
+}
+
+// CheckStore holds everything that is stored against everything else.
+func (c *Client) CheckStore(ctx context.Context) (StoreChecked, error) {
+	return call[StoreChecked](ctx, c, http.MethodPost, "/store/check", nil)
+}
+
+// CompactStore joins small segments and gives free room back to the disk.
+func (c *Client) CompactStore(ctx context.Context) (collections.Compacted, error) {
+	return call[collections.Compacted](ctx, c, http.MethodPost, "/store/compact", nil)
 }
 
 // Backup gives a tar of everything the gateway is, keys included. The caller closes it.

@@ -70,6 +70,7 @@ func newEnv(t *testing.T, change func(*admin.Options)) *env {
 		Registry:   e.registry,
 		Store:      store,
 		Desk:       &collections.Desk{Registry: e.registry, Store: store},
+		Maintainer: store,
 		Owner:      os.Getuid(),
 		URL:        "https://gateway.example",
 		Invitation: func(token string) string { return "https://gateway.example/join/" + token + "#sha256:00" },

@@ -146,6 +146,11 @@ type (
 		Root  string `json:"root"` // base64 of the tree's root hash
 		Note  string `json:"note"` // the signed checkpoint
 	}
+	// StoreChecked is what a check of the store found; Faults are at most 1,000.
+	StoreChecked struct {
+		Checked collections.Checked `json:"checked"`
+		Faults  []collections.Fault `json:"faults"`
+	}
 	// Health is the answer of /health.
 	Health struct {
 		Status     string `json:"status"`
