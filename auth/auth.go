@@ -128,6 +128,8 @@ type Invitation struct {
 	Expires time.Time `json:"expires"`
 	Used    time.Time `json:"used,omitzero"`
 	Client  ClientID  `json:"client,omitempty"` // who came of it
+	Key     string    `json:"key,omitempty"`    // hex SHA-256 of the public key (SPKI) that joined: it alone may ask again
+	Secret  string    `json:"secret,omitempty"` // id of the secret that was given for it last
 }
 
 // Method is how a principal proved who it is.

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -13,6 +14,7 @@ import (
 const (
 	MinInvitation = time.Minute
 	MaxInvitation = 7 * 24 * time.Hour
+	RejoinWithin  = 10 * time.Minute // in which who joined may ask for the answer again
 )
 
 // The changes of joining.
@@ -31,7 +33,12 @@ type (
 		Secret      Secret
 		Certificate Certificate
 		Keys        []PublicKey // as ParseKeys gave them; may be none
+		Key         string      // of the certificate: hex SHA-256 of its SPKI; "" when it may not ask again
 	}
+	// Rejoin gives a client whose answer was lost another secret and another certificate in the place
+	// of the first ones: for the same keys, within RejoinWithin, and as long as nothing else happened
+	// to the client.
+	Rejoin struct{ Join }
 )
 
 // NewInvitation makes a token of 256 random bits, URL-safe.
@@ -54,6 +61,30 @@ func (t *Tables) Invitation(token string, now time.Time) (Invitation, ClientID, 
 		return Invitation{}, "", fmt.Errorf("%w: invitation: it was used, ran out or never was: ask the operator for a new one", ErrNotFound)
 	}
 	return v, t.NextClient(v.Partner), nil
+}
+
+// Rejoining gives the client that came of an invitation and may ask for the answer again; ErrNotFound,
+// the same as Invitation's, for all others.
+func (t *Tables) Rejoining(token string, now time.Time) (Invitation, Client, error) {
+	none := func() (Invitation, Client, error) {
+		_, _, err := t.Invitation("", now)
+		return Invitation{}, Client{}, err
+	}
+	v, ok := t.Invitations[hashOf(token)]
+	if !ok || v.Used.IsZero() || v.Key == "" || !now.Before(v.Expires) || !now.Before(v.Used.Add(RejoinWithin)) {
+		return none()
+	}
+	k, live := t.Clients[v.Client], 0
+	for _, c := range k.Certificates {
+		if !c.gone(now) {
+			live++
+		}
+	}
+	// A credential that was rotated, renewed or revoked does not come back by this way.
+	if t.Partners[v.Partner].State != Active || !k.Revoked.IsZero() || live != 1 || len(k.Secrets) != 1 || k.Secrets[0].ID != v.Secret {
+		return none()
+	}
+	return v, k, nil
 }
 
 func hashOf(token string) string {
@@ -142,8 +173,54 @@ func (c Join) Apply(t *Tables, now time.Time) (Effect, error) {
 		k.Keys = append(k.Keys, key)
 		what.Keys = append(what.Keys, key.ID)
 	}
+	if c.Key != "" && !hexOf(c.Key, 64, 64) {
+		return Effect{}, fmt.Errorf("%w: joining: key: want a SHA-256 of 64 lower-case hexadecimal digits", ErrInvalid)
+	}
 	p := t.Partners[v.Partner]
 	p.Clients++
-	v.Used, v.Client = micro(now), k.ID
+	v.Used, v.Client, v.Key, v.Secret = micro(now), k.ID, c.Key, c.Secret.ID
 	return Effect{[]Record{t.putPartner(p), t.putClient(k), t.putInvitation(v)}, "client.join", what}, nil
+}
+
+// Apply replaces what the client was given. Its epoch is raised: if somebody had the first answer after
+// all, it opens nothing.
+func (c Rejoin) Apply(t *Tables, now time.Time) (Effect, error) {
+	v, k, err := t.Rejoining(c.Token, now)
+	if err != nil {
+		return Effect{}, err
+	}
+	sameKey := func(a, b PublicKey) bool { return a.ID == b.ID }
+	if c.Key != v.Key || c.Client != k.ID || !slices.EqualFunc(c.Keys, k.Keys, sameKey) {
+		_, _, err := t.Invitation("", now)
+		return Effect{}, err
+	}
+	if err := t.newSecret(c.Secret, now); err != nil {
+		return Effect{}, err
+	}
+	k = k.own()
+	what := struct {
+		ofClient
+		Invitation  string `json:"invitation"`
+		Secret      string `json:"secret"`      // the new one's id
+		Serial      string `json:"serial"`      // of the new certificate
+		Fingerprint string `json:"fingerprint"` // of the new certificate
+		NotAfter    string `json:"not_after"`
+	}{
+		ofClient:   ofClient{Partner: k.Partner, Client: k.ID, Secrets: []string{v.Secret}, Epoch: &changed[uint64]{k.Epoch, k.Epoch + 1}},
+		Invitation: v.label(), Secret: c.Secret.ID, Serial: c.Certificate.Serial, Fingerprint: c.Certificate.Fingerprint,
+		NotAfter: c.Certificate.NotAfter.UTC().Format(stampLayout),
+	}
+	for i, old := range k.Certificates {
+		if old.Revoked.IsZero() {
+			k.Certificates[i].Revoked = micro(now)
+			what.Certificates = append(what.Certificates, old.Serial)
+		}
+	}
+	if err := t.addCertificate(&k, c.Certificate, now); err != nil {
+		return Effect{}, err
+	}
+	k.Epoch++
+	k.Secrets = []Secret{c.Secret}
+	v.Secret = c.Secret.ID
+	return Effect{[]Record{t.putClient(k), t.putInvitation(v)}, "client.rejoin", what}, nil
 }

@@ -32,6 +32,25 @@ type Issued struct {
 	NotBefore, NotAfter time.Time
 	PEM                 []byte // the certificate, then its issuer's
 	DER                 []byte
+	Key                 [32]byte // SHA-256 of the subject's public key (SPKI)
+}
+
+// RequestKey gives the SHA-256 of the public key (SPKI) of a request in PEM whose sender proved to hold
+// it; the errors are those of Issue.
+func RequestKey(csrPEM []byte) (sum [32]byte, err error) {
+	pub, err := requestKey(csrPEM)
+	if err != nil {
+		return sum, err
+	}
+	return keySum(pub)
+}
+
+func keySum(pub any) ([32]byte, error) {
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return [32]byte{}, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	return sha256.Sum256(der), nil
 }
 
 // Issue makes a client certificate for s from a PKCS#10 request in PEM. Nothing is taken from the
@@ -66,6 +85,10 @@ func (a *Authority) Issue(csrPEM []byte, s Subject, validity time.Duration) (*Is
 	if a.CRLURL != "" {
 		t.CRLDistributionPoints = []string{a.CRLURL}
 	}
+	key, err := keySum(pub)
+	if err != nil {
+		return nil, err
+	}
 	der, err := x509.CreateCertificate(rand.Reader, t, by.Certificate, pub, by.Key)
 	if err != nil {
 		return nil, fmt.Errorf("signing client certificate: %w", err)
@@ -77,6 +100,7 @@ func (a *Authority) Issue(csrPEM []byte, s Subject, validity time.Duration) (*Is
 		NotAfter:    t.NotAfter,
 		PEM:         certificatePEM(der, by.Certificate.Raw),
 		DER:         der,
+		Key:         key,
 	}, nil
 }
 

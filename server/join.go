@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"mime"
@@ -52,10 +53,11 @@ func (s *Server) postJoin(k *call) error {
 	if err := k.readJSON(maxJoin, &in); err != nil {
 		return err
 	}
-	// Somebody else of the same partner may join at the same moment and take the number.
-	for range 3 {
+	// Somebody else of the same partner may join at the same moment and take the number, or the same
+	// request may, whose answer did not arrive.
+	for i := range 3 {
 		out, err := s.join(k, in)
-		if errors.Is(err, auth.ErrConflict) {
+		if errors.Is(err, auth.ErrConflict) || i == 0 && errors.Is(err, auth.ErrNotFound) {
 			continue
 		}
 		if err != nil {
@@ -75,6 +77,11 @@ type joining struct {
 func (s *Server) join(k *call, in joining) (joined, error) {
 	token, now := k.Param("token"), s.now()
 	invitation, id, err := s.o.Registry.State().Access.Invitation(token, now)
+	again := false
+	if errors.Is(err, auth.ErrNotFound) {
+		invitation, id, err = s.rejoining(token, in, now)
+		again = true
+	}
 	if err != nil {
 		return joined{}, err
 	}
@@ -89,13 +96,19 @@ func (s *Server) join(k *call, in joining) (joined, error) {
 		return joined{}, err
 	}
 	text, secret := s.o.Vault.NewSecret(now)
-	err = s.o.Registry.Apply(k.r.Context(), auth.Actor(id), collections.Access(auth.Join{
+	first := auth.Join{
 		Token:       token,
 		Client:      id,
 		Secret:      secret,
 		Certificate: certificateRow(issued),
 		Keys:        keys,
-	}))
+		Key:         hex.EncodeToString(issued.Key[:]),
+	}
+	var change auth.Change = first
+	if again {
+		change = auth.Rejoin{Join: first}
+	}
+	err = s.o.Registry.Apply(k.r.Context(), auth.Actor(id), collections.Access(change))
 	return joined{
 		Partner:     invitation.Partner,
 		ClientID:    id,
@@ -108,6 +121,31 @@ func (s *Server) join(k *call, in joining) (joined, error) {
 		TokenURL:    s.link("/oauth2/token"),
 		CRL:         s.link("/crl"),
 	}, err
+}
+
+// rejoining finds who joined with an invitation and asks for the answer again: with the key that
+// joined, and before anything of the first answer was used. docs/decisions/0058-a-lost-answer-to-joining.md
+func (s *Server) rejoining(token string, in joining, now time.Time) (auth.Invitation, auth.ClientID, error) {
+	v, k, err := s.o.Registry.State().Access.Rejoining(token, now)
+	if err != nil {
+		return v, "", err
+	}
+	key, err := certs.RequestKey([]byte(in.CSR))
+	if err != nil || hex.EncodeToString(key[:]) != v.Key || s.used(k) {
+		return v, "", auth.ErrNotFound
+	}
+	return v, k.ID, nil
+}
+
+// used reports whether a credential of the client opened a door.
+func (s *Server) used(k auth.Client) bool {
+	for _, c := range k.Certificates {
+		if !s.o.Doors.Uses.Last(c.Serial).IsZero() {
+			return true
+		}
+	}
+	return slices.ContainsFunc(k.Secrets, func(c auth.Secret) bool { return !s.o.Doors.Uses.Last(c.ID).IsZero() }) ||
+		slices.ContainsFunc(k.Keys, func(c auth.PublicKey) bool { return !s.o.Doors.Uses.Last(c.ID).IsZero() })
 }
 
 // firstRoot gives the first api root that the partner has a grant in, "" for none.
