@@ -10,9 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -77,7 +74,8 @@ type checking struct {
 	collection string // to look for; "" for none
 	account    client.Account
 	tls        *tls.Config
-	host       string // HOST:PORT
+	assertion  *client.AssertionKey // nil for none
+	host       string               // HOST:PORT
 	proxy      *url.URL
 	root       client.Root
 	steps      []checkStep
@@ -150,9 +148,11 @@ func (k *checking) files(context.Context) (string, error) {
 	if k.account, err = client.OpenAccount(k.as); err != nil {
 		return "", err
 	}
-	if k.tls, err = k.account.TLS(k.as); err != nil {
+	var o client.Options
+	if err = k.account.Open(k.as, &o); err != nil {
 		return "", err
 	}
+	k.tls, k.assertion = o.TLS, o.Assertion
 	u, err := url.Parse(cmp.Or(k.account.Discovery, k.account.APIRoot))
 	if err != nil {
 		return "", err
@@ -164,11 +164,8 @@ func (k *checking) files(context.Context) (string, error) {
 	if k.proxy, err = http.ProxyFromEnvironment(&http.Request{URL: u}); err != nil {
 		return "", fmt.Errorf("HTTPS_PROXY is no URL: %w", err)
 	}
-	for _, name := range []string{client.AccountFile, k.account.Key} {
-		fi, err := os.Stat(filepath.Join(k.as, name))
-		if name != "" && runtime.GOOS != "windows" && err == nil && fi.Mode().Perm()&0o077 != 0 {
-			return "", warn("%s can be read by others (mode %04o): run \"chmod 600 %[1]s\"", filepath.Join(k.as, name), fi.Mode().Perm())
-		}
+	if name, mode := k.account.Exposed(k.as); name != "" {
+		return "", warn("%s", exposed(name, mode))
 	}
 	return fmt.Sprintf("%s is %s at %s", k.as, cmp.Or(k.account.ClientID, k.account.Partner), cmp.Or(k.account.Gateway, k.host)), nil
 }
@@ -251,8 +248,11 @@ func (k *checking) client(change func(*client.Account)) (*client.Client, error) 
 	if change != nil {
 		change(&a)
 	}
+	if a.TokenURL == "" {
+		a.AssertionKey = "" // it is for tokens alone
+	}
 	o := partnerOptions()
-	o.TLS, o.Attempts, o.Idle = k.tls, 1, dialTime
+	o.TLS, o.Assertion, o.Attempts, o.Idle = k.tls, k.assertion, 1, dialTime
 	return client.New(a, o)
 }
 
@@ -330,7 +330,11 @@ func (k *checking) token(ctx context.Context) (string, error) {
 	if err := k.login(ctx, nil); err != nil {
 		return "", fmt.Errorf("the gateway refuses the token that it gave: is its clock or its URL changed? tell the operator (%w)", err)
 	}
-	return fmt.Sprintf("a token of %s is given and let in", time.Until(t.Expires).Round(time.Second)), nil
+	by := ""
+	if k.assertion != nil {
+		by = " for an assertion (private_key_jwt)"
+	}
+	return fmt.Sprintf("a token of %s is given%s and let in", time.Until(t.Expires).Round(time.Second), by), nil
 }
 
 func (k *checking) certificateLogin(ctx context.Context) (string, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 
@@ -62,7 +63,7 @@ func partnerClient(dir string, change ...func(*client.Options)) (*client.Client,
 		return nil, err
 	}
 	o := partnerOptions()
-	if o.TLS, err = a.TLS(dir); err != nil {
+	if err := a.Open(dir, &o); err != nil {
 		return nil, err
 	}
 	for _, c := range change {
@@ -76,8 +77,19 @@ func (w *world) partner(cmd *cobra.Command, dir string, change ...func(*client.O
 	if err := needs(cmd, "as", dir); err != nil {
 		return nil, err
 	}
+	if a, err := client.OpenAccount(dir); err == nil {
+		if name, mode := a.Exposed(dir); name != "" {
+			w.notice("warning: " + exposed(name, mode))
+		}
+	}
 	told := func(o *client.Options) { o.Notify = w.notice }
 	return partnerClient(dir, append([]func(*client.Options){told}, change...)...)
+}
+
+// exposed says that others can open a file with a secret. It is no error: secrets that a cluster mounts
+// have such modes.
+func exposed(name string, mode fs.FileMode) string {
+	return fmt.Sprintf("%s can be opened by others (mode %04o): run \"chmod 600 %[1]s\", and rotate the secret if somebody may have", name, mode)
 }
 
 // needs refuses a flag that was left out.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -21,6 +23,7 @@ import (
 
 func joinCommand(w *world) *cobra.Command {
 	var out, again string
+	var assertions bool
 	cmd := &cobra.Command{
 		Use:   "join URL --out DIR | join --renew DIR",
 		Short: "Take up an operator's invitation, or renew the certificate that came of one",
@@ -28,7 +31,13 @@ func joinCommand(w *world) *cobra.Command {
 keeps what the gateway gives: a client certificate, a client id and a secret. Exactly the authority
 that the invitation names by its fingerprint is trusted; without one, the system's roots.
 
-An invitation works once. Put the URL in quotes: the # in it means something to shells.
+An invitation works once. Put the URL in quotes: the # in it means something to shells. When the answer
+to it is lost on the way, run the same command again within ten minutes: the gateway gives the same key
+another certificate and another secret in the place of the first.
+
+With --private-key-jwt a second key is made, for signing: its public half is registered with the
+invitation, the private one is DIR/assertion.jwk, and "liaison token", publish and pull ask for tokens
+with it (RFC 7523, private_key_jwt), not with the secret.
 
 With --renew no invitation is needed: the certificate in DIR, while it holds, gets another one for a new
 key, and lives on for a week itself. "liaison pull --follow" does so by itself.`,
@@ -46,18 +55,20 @@ key, and lives on for a week itself. "liaison pull --follow" does so by itself.`
 			if err := needs(cmd, "out", out); err != nil {
 				return err
 			}
-			return join(cmd.Context(), w, args[0], out)
+			return join(cmd.Context(), w, args[0], out, assertions)
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "the directory to make for this partner")
+	cmd.Flags().BoolVar(&assertions, "private-key-jwt", false, "make a signing key too, and ask for tokens with it")
 	cmd.Flags().StringVar(&again, "renew", "", "the partner's directory whose certificate to renew")
 	cmd.MarkFlagsMutuallyExclusive("out", "renew")
+	cmd.MarkFlagsMutuallyExclusive("private-key-jwt", "renew")
 	return cmd
 }
 
 // join takes the invitation up and says so.
-func join(ctx context.Context, w *world, invitation, dir string) error {
-	a, err := joinGateway(ctx, invitation, dir)
+func join(ctx context.Context, w *world, invitation, dir string, assertions bool) error {
+	a, err := joinWith(ctx, invitation, dir, assertions)
 	if err != nil {
 		return err
 	}
@@ -70,10 +81,16 @@ next: liaison check --as %[4]s
 `, a.Gateway, a.Partner, a.ClientID, dir, expires.Format(time.DateOnly))
 }
 
-// joinGateway makes dir a partner's directory with an invitation. It is put together beside dir and
-// given its name at the end, so that dir is there whole or not at all. What a join that was killed
-// had received already is taken up, and the invitation not used.
+// joinGateway makes dir a partner's directory with an invitation.
 func joinGateway(ctx context.Context, invitation, dir string) (client.Account, error) {
+	return joinWith(ctx, invitation, dir, false)
+}
+
+// joinWith makes dir a partner's directory with an invitation, with a key for assertions or without. It
+// is put together beside dir and given its name at the end, so that dir is there whole or not at all.
+// What a join that was killed had received already is taken up, and the invitation not used; when only
+// the answer was lost, the keys that were sent are kept, for the gateway answers them again.
+func joinWith(ctx context.Context, invitation, dir string, assertions bool) (client.Account, error) {
 	v, err := client.ParseInvitation(invitation)
 	if err != nil {
 		return client.Account{}, err
@@ -86,24 +103,116 @@ func joinGateway(ctx context.Context, invitation, dir string) (client.Account, e
 	}
 	stage := dir + ".joining"
 	if a, err := client.OpenAccount(stage); err == nil {
-		if _, err := a.TLS(stage); err == nil {
+		if err := a.Open(stage, &client.Options{}); err == nil {
 			return a, nameStage(stage, dir)
 		}
 	}
-	if err := os.RemoveAll(stage); err != nil {
+	keys, err := stageKeys(stage, v, assertions)
+	if err != nil {
 		return client.Account{}, err
 	}
-	if err := os.MkdirAll(filepath.Dir(stage), 0o755); err != nil {
-		return client.Account{}, err
+	a, err := askToJoin(ctx, v, stage, keys)
+	if errors.Is(err, client.ErrLost) {
+		return client.Account{}, fmt.Errorf("%w: run the same command again within ten minutes, or ask the operator for a new invitation", err)
 	}
-	if err := os.Mkdir(stage, 0o700); err != nil {
-		return client.Account{}, err
-	}
-	a, err := askToJoin(ctx, v, stage)
 	if err != nil {
 		return client.Account{}, errors.Join(err, os.RemoveAll(stage))
 	}
 	return a, nameStage(stage, dir)
+}
+
+// joinFor is the file in a stage that says which invitation its keys were made for: the SHA-256 of its
+// URL.
+const joinFor = "invitation.sha256"
+
+// joinKeys are those of a client that is to be.
+type joinKeys struct {
+	pem       []byte
+	signer    crypto.Signer
+	assertion *client.AssertionKey // nil for none
+}
+
+// stageKeys gives the keys that a join of this invitation before has left, or makes a stage with new
+// ones. Before the invitation is used it must be certain that there is room for what it brings.
+func stageKeys(stage string, v client.Invitation, assertions bool) (k joinKeys, err error) {
+	mark := fmt.Sprintf("%x\n", sha256.Sum256([]byte(v.URL)))
+	if was, err := os.ReadFile(filepath.Join(stage, joinFor)); err == nil && string(was) == mark {
+		if k, err = readKeys(stage); err == nil && (k.assertion != nil) == assertions {
+			return k, nil
+		}
+	}
+	if err := os.RemoveAll(stage); err != nil {
+		return k, err
+	}
+	if err := os.MkdirAll(filepath.Dir(stage), 0o755); err != nil {
+		return k, err
+	}
+	if err := os.Mkdir(stage, 0o700); err != nil {
+		return k, err
+	}
+	if k.signer, err = certs.NewKey(); err != nil {
+		return k, err
+	}
+	if k.pem, err = certs.MarshalKey(k.signer); err != nil {
+		return k, err
+	}
+	files := []stageFile{{client.KeyFile, k.pem}}
+	if assertions {
+		if k.assertion, err = client.NewAssertionKey(); err != nil {
+			return k, err
+		}
+		text, err := k.assertion.Marshal()
+		if err != nil {
+			return k, err
+		}
+		files = append(files, stageFile{client.AssertionFile, text})
+	}
+	return k, writeStage(stage, append(files, stageFile{joinFor, []byte(mark)})...)
+}
+
+// readKeys reads the keys of a stage.
+func readKeys(stage string) (k joinKeys, err error) {
+	if k.pem, err = os.ReadFile(filepath.Join(stage, client.KeyFile)); err != nil {
+		return k, err
+	}
+	block, _ := pem.Decode(k.pem)
+	if block == nil {
+		return k, errors.New("no key")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return k, err
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return k, errors.New("no key")
+	}
+	k.signer = signer
+	text, err := os.ReadFile(filepath.Join(stage, client.AssertionFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return k, nil
+	}
+	if err == nil {
+		k.assertion, err = client.ParseAssertionKey(text)
+	}
+	return k, err
+}
+
+type stageFile struct {
+	name string
+	data []byte
+}
+
+func writeStage(stage string, files ...stageFile) error {
+	for _, f := range files {
+		if len(f.data) == 0 {
+			continue
+		}
+		if err := client.WriteDurably(filepath.Join(stage, f.name), f.data); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // vacant refuses a directory with something in it.
@@ -122,57 +231,47 @@ func vacant(dir string) error {
 	return nil
 }
 
-// askToJoin writes the key, asks the gateway, and writes what it gives; the account comes last.
-func askToJoin(ctx context.Context, v client.Invitation, stage string) (client.Account, error) {
-	key, err := certs.NewKey()
+// askToJoin asks the gateway and writes what it gives; the account comes last.
+func askToJoin(ctx context.Context, v client.Invitation, stage string, k joinKeys) (client.Account, error) {
+	csr, err := certs.CSR(k.signer)
 	if err != nil {
 		return client.Account{}, err
 	}
-	keyPEM, err := certs.MarshalKey(key)
-	if err != nil {
-		return client.Account{}, err
-	}
-	csr, err := certs.CSR(key)
-	if err != nil {
-		return client.Account{}, err
-	}
-	// Before the invitation is used up it must be certain that there is room for what it brings.
-	if err := client.WriteDurably(filepath.Join(stage, client.KeyFile), keyPEM); err != nil {
-		return client.Account{}, err
+	in := client.Joining{CSR: string(csr)}
+	if k.assertion != nil {
+		if in.JWKS, err = k.assertion.JWKS(); err != nil {
+			return client.Account{}, err
+		}
 	}
 	o := partnerOptions()
 	if v.Fingerprint != "" {
 		o.TLS = certs.PinnedConfig(v.Host, v.Fingerprint)
 	}
-	j, err := client.Join(ctx, v, csr, o)
+	j, err := client.Join(ctx, v, in, o)
 	if errors.Is(err, certs.ErrPin) {
 		return client.Account{}, fmt.Errorf("%s: nothing was sent: %w", v.Host, certs.ErrPin)
 	}
 	if err != nil {
 		return client.Account{}, err
 	}
-	if _, err := tls.X509KeyPair(j.Certificate, keyPEM); err != nil {
+	if _, err := tls.X509KeyPair(j.Certificate, k.pem); err != nil {
 		return client.Account{}, fmt.Errorf("the gateway's certificate is not for the key that was sent: tell the operator: %w", err)
 	}
-	for _, f := range []struct {
-		name string
-		data []byte
-	}{{client.CertFile, j.Certificate}, {client.CAFile, j.CA}} {
-		if len(f.data) == 0 {
-			continue
-		}
-		if err := client.WriteDurably(filepath.Join(stage, f.name), f.data); err != nil {
-			return client.Account{}, fmt.Errorf("%w; the invitation is used up: ask the operator for a new one", err)
-		}
+	err = writeStage(stage, stageFile{client.CertFile, j.Certificate}, stageFile{client.CAFile, j.CA})
+	if err == nil {
+		err = j.Account.Save(stage)
 	}
-	if err := j.Account.Save(stage); err != nil {
-		return client.Account{}, fmt.Errorf("%w; the invitation is used up: ask the operator for a new one", err)
+	if err != nil {
+		return client.Account{}, fmt.Errorf("%w: %w", client.ErrLost, err)
 	}
 	return j.Account, nil
 }
 
 // nameStage gives a complete directory its name.
 func nameStage(stage, dir string) error {
+	if err := os.Remove(filepath.Join(stage, joinFor)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s cannot be replaced by %s, which is complete: move it there: %w", dir, stage, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -22,7 +23,8 @@ const maxAccount = 256 << 10 // bytes of partner.json, or of a PEM file beside i
 
 // Account is partner.json: one client of a partner at one gateway. Only a server's address
 // (Discovery or APIRoot) and the credentials are needed; a server without tokens has no TokenURL.
-// CA, Cert and Key are files, relative to the directory: no CA means the system's roots.
+// CA, Cert, Key and AssertionKey are files, relative to the directory: no CA means the system's roots;
+// with an AssertionKey tokens are asked for with it (private_key_jwt), not with the secret.
 type Account struct {
 	Partner      string `json:"partner"`
 	Gateway      string `json:"gateway"`
@@ -34,6 +36,7 @@ type Account struct {
 	CA           string `json:"ca"`
 	Cert         string `json:"cert"`
 	Key          string `json:"key"`
+	AssertionKey string `json:"assertion_key,omitempty"`
 }
 
 // ParseAccount reads partner.json; its errors are ErrAccount and never hold the secret.
@@ -89,8 +92,10 @@ func (a Account) check() error {
 		return bad("cert and key go together")
 	case a.ClientID == "" && a.Cert == "":
 		return bad("no client_id")
-	case a.ClientSecret == "" && a.Cert == "":
+	case a.ClientSecret == "" && a.Cert == "" && a.AssertionKey == "":
 		return bad("no client_secret and no certificate")
+	case a.AssertionKey != "" && (a.ClientID == "" || a.Gateway == "" || a.TokenURL == ""):
+		return bad("assertion_key goes with client_id, gateway (the issuer) and token_url")
 	case strings.ContainsRune(a.ClientID, ':'):
 		return bad("client_id has a colon, which Basic cannot carry (RFC 7617 section 2)")
 	}
@@ -132,6 +137,33 @@ func OpenAccount(dir string) (Account, error) {
 		return Account{}, fmt.Errorf("in %s: %w", dir, err)
 	}
 	return a, nil
+}
+
+// Open gives what the files in dir that the account names hold: what to trust and to show, and the key
+// for assertions.
+func (a Account) Open(dir string, o *Options) (err error) {
+	if o.TLS, err = a.TLS(dir); err != nil {
+		return err
+	}
+	o.Assertion, err = a.Assertion(dir)
+	return err
+}
+
+// Exposed gives the first of the files with secrets that others than its owner can open, and its mode;
+// "" for none. Windows has no such modes.
+func (a Account) Exposed(dir string) (name string, mode fs.FileMode) {
+	if runtime.GOOS == "windows" {
+		return "", 0
+	}
+	for _, name := range []string{AccountFile, a.Key, a.AssertionKey} {
+		if name == "" {
+			continue
+		}
+		if fi, err := os.Stat(inDir(dir, name)); err == nil && fi.Mode().Perm()&0o077 != 0 {
+			return inDir(dir, name), fi.Mode().Perm()
+		}
+	}
+	return "", 0
 }
 
 // TLS gives what the account trusts and shows: exactly the authorities in its CA file, or the

@@ -32,6 +32,7 @@ var (
 	ErrState      = errors.New("the state does not fit")        // a pull's state that is broken or another's
 	ErrOutput     = errors.New("the output does not fit")       // a pull's output that is not what the state says
 	ErrBusy       = errors.New("another pull writes there now") // the output is locked
+	ErrLost       = errors.New("the answer was lost")           // what was asked for may have been done
 	ErrInput      = errors.New("cannot be published as it is")  // a file that is no envelope and no bundle
 )
 
@@ -46,6 +47,7 @@ const (
 // Options are what a Client may be given; the zero value is ready to use.
 type Options struct {
 	TLS       *tls.Config                           // trusted roots and the client's certificate; nil for the system's and none
+	Assertion *AssertionKey                         // asks for tokens, in place of the secret; nil for none
 	Proxy     func(*http.Request) (*url.URL, error) // nil for none
 	UserAgent string                                // "liaison" when empty
 	Notify    func(line string)                     // told when something is tried again, and why; may be nil

@@ -41,9 +41,10 @@ type call struct {
 	accept      string // taxii.MediaType when empty
 	ctype       string
 	body        []byte
-	open        bool // without credentials
-	basic       bool // with Basic, whatever else there is
-	once        bool // not to be repeated when it may have been carried out
+	anew        func() ([]byte, error) // makes the body for each attempt; may be nil
+	open        bool                   // without credentials
+	basic       bool                   // with Basic, whatever else there is
+	once        bool                   // not to be repeated when it may have been carried out
 }
 
 // do makes a request until it is answered by something else than "later". The answer is of the 2xx
@@ -130,6 +131,11 @@ func (c *Client) attempt(ctx context.Context, k call, token string) (resp *http.
 	req, err := http.NewRequestWithContext(ctx, k.method, k.url, nil)
 	if err != nil {
 		return nil, err
+	}
+	if k.anew != nil {
+		if k.body, err = k.anew(); err != nil {
+			return nil, err
+		}
 	}
 	if k.body != nil {
 		req.ContentLength = int64(len(k.body))

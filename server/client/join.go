@@ -10,16 +10,25 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // Files of a partner's directory beside AccountFile, as Join names them in it.
 const (
-	CAFile   = "ca.pem"
-	CertFile = "cert.pem"
-	KeyFile  = "key.pem"
+	CAFile        = "ca.pem"
+	CertFile      = "cert.pem"
+	KeyFile       = "key.pem"
+	AssertionFile = "assertion.jwk" // when the client joined with a key for assertions
 )
+
+// Joining is what a client brings.
+type Joining struct {
+	CSR  string          `json:"csr"`            // certificate request, PEM
+	JWKS json.RawMessage `json:"jwks,omitempty"` // public keys for private_key_jwt. RFC 7591 section 2
+}
 
 // Joined is what a gateway gave for an invitation.
 type Joined struct {
@@ -28,21 +37,28 @@ type Joined struct {
 	Certificate []byte // PEM, the client's own first
 }
 
-// Join uses an invitation up: it sends a certificate request in PEM and gets a client of the partner
-// that was invited. o.TLS decides who is trusted with it. It is tried once, for an answer that was
-// lost cannot be had again.
-func Join(ctx context.Context, v Invitation, csr []byte, o Options) (Joined, error) {
-	body, err := json.Marshal(map[string]string{"csr": string(csr)})
+// Join uses an invitation up: it sends a certificate request, and keys if need be, and gets a client of
+// the partner that was invited. o.TLS decides who is trusted with it. For ten minutes the gateway answers
+// the same keys again, so an answer that was lost is asked for again; ErrLost says that it did not come
+// then either.
+func Join(ctx context.Context, v Invitation, in Joining, o Options) (Joined, error) {
+	body, err := json.Marshal(in)
 	if err != nil {
 		return Joined{}, err
 	}
 	c := newClient(Account{}, o)
 	defer c.Close()
-	resp, err := c.do(ctx, call{method: http.MethodPost, url: v.URL, accept: jsonType, ctype: jsonType, body: body, open: true, once: true})
-	if e, ok := errors.AsType[*Error](err); ok && (e.Status == http.StatusNotFound || e.Status == http.StatusGone) {
+	var sent atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
+	resp, err := c.do(ctx, call{method: http.MethodPost, url: v.URL, accept: jsonType, ctype: jsonType, body: body, open: true})
+	e, answered := errors.AsType[*Error](err)
+	switch {
+	case err == nil:
+	case answered && (e.Status == http.StatusNotFound || e.Status == http.StatusGone):
 		return Joined{}, fmt.Errorf("the invitation was used, has run out, or never was: ask the operator for a new one (%w)", err)
-	}
-	if err != nil {
+	case answered && e.Status >= http.StatusInternalServerError, !answered && sent.Load():
+		return Joined{}, fmt.Errorf("joining: %w: %w", ErrLost, err)
+	default:
 		return Joined{}, fmt.Errorf("joining: %w", err)
 	}
 	defer resp.Body.Close()
@@ -52,10 +68,14 @@ func Join(ctx context.Context, v Invitation, csr []byte, o Options) (Joined, err
 		Authority   string `json:"ca"`
 	}
 	if err := decode(resp, &a); err != nil {
-		return Joined{}, fmt.Errorf("%w; the invitation is used up: ask the operator for a new one", err)
+		return Joined{}, fmt.Errorf("joining: %w: %w", ErrLost, err)
 	}
 	j := Joined{Account: a.Account, Certificate: []byte(a.Certificate)}
-	j.Account.Cert, j.Account.Key = CertFile, KeyFile
+	// Names of files are this side's to give.
+	j.Account.Cert, j.Account.Key, j.Account.AssertionKey = CertFile, KeyFile, ""
+	if len(in.JWKS) > 0 {
+		j.Account.AssertionKey = AssertionFile
+	}
 	if j.CA, err = authority(resp, v.Fingerprint, a.Authority); err != nil {
 		return Joined{}, err
 	}

@@ -105,7 +105,7 @@ func TestJoin(t *testing.T) {
 		}
 		return 201, given(s)
 	})
-	j, err := client.Join(t.Context(), v, []byte("REQUEST"), client.Options{TLS: certs.PinnedConfig(v.Host, v.Fingerprint)})
+	j, err := client.Join(t.Context(), v, client.Joining{CSR: "REQUEST"}, client.Options{TLS: certs.PinnedConfig(v.Host, v.Fingerprint)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestJoin(t *testing.T) {
 	// Somebody else's server is told nothing.
 	v.Fingerprint = strings.Repeat("0", 64)
 	s.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the invitation was sent") })
-	if _, err := client.Join(t.Context(), v, []byte("REQUEST"), client.Options{TLS: certs.PinnedConfig(v.Host, v.Fingerprint)}); !errors.Is(err, certs.ErrPin) {
+	if _, err := client.Join(t.Context(), v, client.Joining{CSR: "REQUEST"}, client.Options{TLS: certs.PinnedConfig(v.Host, v.Fingerprint)}); !errors.Is(err, certs.ErrPin) {
 		t.Errorf("another authority: %v", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestJoinWithoutFingerprint(t *testing.T) {
 		})
 		v.Fingerprint = ""
 		d := &double{Server: s}
-		j, err := client.Join(t.Context(), v, []byte("REQUEST"), client.Options{TLS: d.trust()})
+		j, err := client.Join(t.Context(), v, client.Joining{CSR: "REQUEST"}, client.Options{TLS: d.trust()})
 		if want := strings.TrimPrefix(name, "other"); err != nil || j.Account.CA != want || (want == "") != (len(j.CA) == 0) {
 			t.Errorf("%s: trusts %q, %v", name, j.Account.CA, err)
 		}
@@ -180,10 +180,45 @@ func TestJoinRefused(t *testing.T) {
 			return tt.code, g
 		})
 		o := client.Options{TLS: certs.PinnedConfig(v.Host, v.Fingerprint), Sleep: (&waits{}).sleep}
-		_, err := client.Join(t.Context(), v, []byte("REQUEST"), o)
+		_, err := client.Join(t.Context(), v, client.Joining{CSR: "REQUEST"}, o)
 		if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), token) || strings.Contains(err.Error(), "lsn_") {
 			t.Errorf("%d: %v", tt.code, err)
 		}
+	}
+}
+
+// A join whose answer does not arrive is asked for again, with the same request; when it never arrives
+// the error says so, and does not when nothing was sent.
+func TestJoinLost(t *testing.T) {
+	for _, lost := range []int{1, 2, 99} {
+		asked := 0
+		var first string
+		_, v := joiner(t, func(s *httptest.Server, csr string) (int, map[string]any) {
+			if asked++; asked == 1 {
+				first = csr
+			}
+			if csr != first {
+				t.Errorf("another request: %q", csr)
+			}
+			if asked <= lost {
+				panic(http.ErrAbortHandler)
+			}
+			return 200, given(s)
+		})
+		o := client.Options{TLS: certs.PinnedConfig(v.Host, v.Fingerprint), Sleep: (&waits{}).sleep}
+		_, err := client.Join(t.Context(), v, client.Joining{CSR: "REQUEST"}, o)
+		if (err != nil) != (lost == 99) || err != nil && !errors.Is(err, client.ErrLost) || err != nil && strings.Contains(err.Error(), token) {
+			t.Errorf("%d answers lost: %v", lost, err)
+		}
+		if asked < 2 || asked > 3 {
+			t.Errorf("%d answers lost: asked %d times", lost, asked)
+		}
+	}
+	s, v := joiner(t, nil)
+	s.Close()
+	o := client.Options{TLS: certs.PinnedConfig(v.Host, v.Fingerprint), Sleep: (&waits{}).sleep}
+	if _, err := client.Join(t.Context(), v, client.Joining{CSR: "REQUEST"}, o); err == nil || errors.Is(err, client.ErrLost) {
+		t.Errorf("nobody there: %v", err)
 	}
 }
 

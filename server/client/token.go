@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -17,19 +18,28 @@ type Token struct {
 	Expires time.Time `json:"expires"`
 }
 
-// Token asks for a new access token: client_credentials, with the secret by client_secret_basic, or
-// with the certificate alone (RFC 8705 section 2) when there is no secret. It gives ErrAccount when
+// Token asks for a new access token: client_credentials, with an assertion (private_key_jwt) when there
+// is a key for it, else with the secret by client_secret_basic, else with the certificate alone (RFC
+// 8705 section 2). It gives ErrAccount when
 // the account has no address to ask at.
 func (c *Client) Token(ctx context.Context) (Token, error) {
 	if c.account.TokenURL == "" {
 		return Token{}, fmt.Errorf("%w: %s has no token_url: this server knows no tokens, its secret is used as it is", ErrAccount, AccountFile)
 	}
-	form := url.Values{"grant_type": {"client_credentials"}}
 	k := call{method: http.MethodPost, url: c.account.TokenURL, accept: jsonType, ctype: formType, basic: true}
-	if c.account.ClientSecret == "" {
-		form.Set("client_id", c.account.ClientID)
+	if c.o.Assertion != nil {
+		k.open = true
+		k.anew = func() ([]byte, error) {
+			form, err := c.o.Assertion.form(c.account.ClientID, strings.TrimSuffix(c.account.Gateway, "/"), c.o.Now())
+			return []byte(form.Encode()), err
+		}
+	} else {
+		form := url.Values{"grant_type": {"client_credentials"}}
+		if c.account.ClientSecret == "" {
+			form.Set("client_id", c.account.ClientID)
+		}
+		k.body = []byte(form.Encode())
 	}
-	k.body = []byte(form.Encode())
 	asked := c.o.Now()
 	resp, err := c.do(ctx, k)
 	if err != nil {
