@@ -20,7 +20,7 @@ func arrows() map[string][]string {
 		"liaison/stix":                  {},
 		"liaison/certs":                 {},
 		"liaison/auth":                  {"liaison/stix"},
-		"liaison/collections":           {"liaison/stix", "liaison/auth"},
+		"liaison/collections":           {"liaison/stix", "liaison/auth", "liaison/collections/routing"},
 		"liaison/collections/routing":   {"liaison/stix"},
 		"liaison/collections/guard":     {"liaison/stix"},
 		"liaison/collections/bolt":      domain,

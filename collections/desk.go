@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"liaison/auth"
+	"liaison/collections/routing"
 	"liaison/stix"
 )
 
@@ -25,8 +26,11 @@ type Desk struct {
 	Now      func() time.Time // nil: time.Now
 	Log      *slog.Logger
 	Guard    func() Guard // the guard of now; nil: none
+	Routing  routing.Options
 
-	resyncs resyncs
+	resyncs  resyncs
+	networks networks
+	turns    turns
 }
 
 func (d *Desk) now() time.Time {

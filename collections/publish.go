@@ -5,12 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"strconv"
 
 	"github.com/google/uuid"
 
 	"liaison/auth"
+	"liaison/collections/routing"
 	"liaison/stix"
 )
 
@@ -21,10 +23,34 @@ import (
 // for a body that is not well-formed as a whole or over a limit, ErrFull, ErrUnavailable. A bad object
 // fails alone and stands in the status with its reason. TAXII 2.1 section 5.5.
 func (d *Desk) Publish(ctx context.Context, p auth.Principal, at Place, body io.Reader) (Status, error) {
-	if err := d.allow(p, auth.Write, at); err != nil {
+	return d.PublishFor(ctx, p, at, body, nil)
+}
+
+// PublishFor is Publish with the publisher's list of countries for all objects that have none of their
+// own. The list is for an intake: for any other collection it is ErrInvalid.
+func (d *Desk) PublishFor(ctx context.Context, p auth.Principal, at Place, body io.Reader, countries []string) (Status, error) {
+	in, done, err := d.prepare(ctx, p, at, body, countries)
+	if err != nil {
 		return Status{}, err
 	}
-	in := intake{publication: Publication{
+	defer done()
+	in.drafts, in.arena, in.marked, in.graph = nil, nil, nil, nil // not for as long as the commit takes
+	return d.Store.Publish(ctx, in.publication)
+}
+
+// prepare makes a publication of a body. The caller calls done when it is stored or given up: until then
+// nothing else of the publisher is routed.
+func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.Reader, countries []string) (_ *intake, done func(), err error) {
+	done = func() {}
+	if err := d.allow(p, auth.Write, at); err != nil {
+		return nil, nil, err
+	}
+	st := d.Registry.State()
+	c := st.Collections[at.Collection]
+	if countries != nil && !c.Intake {
+		return nil, nil, fmt.Errorf("%w: countries: only what is published to the intake is routed; this is collection %s", ErrInvalid, c.Alias)
+	}
+	in := &intake{publication: Publication{
 		Status:    StatusID(uuid.NewString()),
 		Place:     at,
 		Publisher: p.Partner,
@@ -34,15 +60,30 @@ func (d *Desk) Publish(ctx context.Context, p auth.Principal, at Place, body io.
 		Still:     d.still(p, auth.Write, at),
 	}}
 	in.holding = d.holding(p.Partner)
-	if err := in.scan(body, d.Limits, d.Registry.State().Collections[at.Collection].Strict); err != nil {
-		return Status{}, err
+	if c.Intake {
+		n, err := d.network(st, at.Operation)
+		if err != nil {
+			return nil, nil, err
+		}
+		in.graph = n.router.Graph()
 	}
-	if err := in.mark(ctx, d, p, at); err != nil {
-		return Status{}, err
+	if err := in.scan(body, d.Limits, c.Strict); err != nil {
+		return nil, nil, err
+	}
+	if c.Intake {
+		if done, err = d.turns.take(ctx, at.Operation, p.Partner); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err = in.mark(ctx, d, p, at); err == nil && c.Intake {
+		err = in.dispatch(ctx, d, countries)
+	}
+	if err != nil {
+		done()
+		return nil, nil, err
 	}
 	in.hold()
-	in.drafts, in.arena, in.marked = nil, nil, nil // not for as long as the commit takes
-	return d.Store.Publish(ctx, in.publication)
+	return in, done, nil
 }
 
 // intake is a publication in the making.
@@ -57,6 +98,7 @@ type intake struct {
 	rejected    map[int]bool      // drafts that failed in mark
 	holding     holding
 	watched     map[int]watched // by draft, after mark by item; see hold.go
+	graph       *routing.Graph  // of what is sent to an intake; nil: of no other
 }
 
 // draft is an item whose level waits for the definitions that the same body may bring later.
@@ -129,6 +171,9 @@ func (in *intake) keep(o *stix.Object, notes []*stix.Note) {
 		}
 	}
 	in.watch(o, len(in.drafts))
+	if in.graph != nil {
+		in.graph.Add(o)
+	}
 	in.publication.Items = append(in.publication.Items, item)
 	in.drafts = append(in.drafts, d)
 }

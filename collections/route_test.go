@@ -1,0 +1,183 @@
+package collections_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"liaison/auth"
+	"liaison/collections"
+	"liaison/collections/routing"
+	"liaison/stix"
+)
+
+// vendor makes a vendor of both countries that may publish into the intake.
+func (h *house) vendor(id auth.PartnerID, aliases ...string) auth.Principal {
+	h.Helper()
+	if aliases == nil {
+		aliases = []string{"vn", "lk"}
+	}
+	p := h.partner(auth.CreatePartner{ID: id, Role: auth.Vendor, DefaultMarking: stix.Green}, auth.Rights{Read: true, Write: true}, aliases...)
+	h.apply(collections.Access(auth.SetGrant{Grant: auth.Grant{
+		Partner: id, Operation: "secure", Collection: h.place("intake").Collection, Rights: auth.Rights{Write: true},
+	}}))
+	return p
+}
+
+// object makes an object of a type with a number, and more members.
+func object(kind string, n int, more string) string {
+	return fmt.Sprintf(`{"type":%q,"spec_version":"2.1","id":%q,"created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z"%s}`,
+		kind, objectID(kind, n), more)
+}
+
+func objectID(kind string, n int) string {
+	return fmt.Sprintf("%s--00000000-0000-4000-8000-%012d", kind, n)
+}
+
+func listed(countries ...string) string {
+	return `,"extensions":{"` + routing.Extension + `":{"extension_type":"property-extension","countries":["` + strings.Join(countries, `","`) + `"]}}`
+}
+
+func evil(n int, more string) string {
+	return object("indicator", n, `,"valid_from":"2026-01-01T00:00:00Z","pattern":"[file:name = 'x']","pattern_type":"stix"`+more)
+}
+
+func malware(n int) string { return object("malware", n, `,"name":"M","is_family":true`) }
+
+func relation(n int, kind, from, to string) string {
+	return object("relationship", n, fmt.Sprintf(`,"relationship_type":%q,"source_ref":%q,"target_ref":%q`, kind, from, to))
+}
+
+func (h *house) intake(p auth.Principal, countries []string, objects ...string) collections.Status {
+	h.Helper()
+	s, err := h.desk.PublishFor(h.Context(), p, h.place("intake"), envelope(objects...), countries)
+	if err != nil {
+		h.Fatal(err)
+	}
+	return s
+}
+
+// has wants a reader to be given exactly these, in this order.
+func (h *house) has(p auth.Principal, alias string, want ...string) {
+	h.Helper()
+	got := h.pull(p, alias, collections.Query{Limit: 100})
+	var ids []string
+	for _, o := range want {
+		ids = append(ids, idOf(o))
+	}
+	if !slices.Equal(got, ids) {
+		h.Errorf("%s has\n%s\nwant\n%s", alias, strings.Join(got, "\n"), strings.Join(ids, "\n"))
+	}
+}
+
+func TestIntakeRoutes(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	lk := h.partner(auth.CreatePartner{ID: "lk-police", Role: auth.Agency}, auth.Rights{Read: true}, "lk")
+	list, err := h.desk.Collections(t.Context(), vendor, "secure")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range list {
+		if l.Intake && (l.CanRead || !l.CanWrite) {
+			t.Errorf("the intake is %+v", l)
+		}
+	}
+	if list, err = h.desk.Collections(t.Context(), vn, "secure"); err != nil || len(list) != 1 {
+		t.Errorf("the agency is shown %+v, %v", list, err)
+	}
+	if _, err := h.desk.Objects(t.Context(), vendor, h.place("intake"), collections.Query{Limit: 1}); err == nil {
+		t.Error("the intake can be read")
+	}
+	me, m := identity(1, ""), malware(1)
+	a := evil(1, listed("VN")+`,"created_by_ref":"`+identityID(1)+`"`)
+	b := evil(2, listed("VN", "LK"))
+	nowhere, outside := evil(3, ""), evil(4, listed("FR"))
+	rel := relation(1, "indicates", objectID("indicator", 1), objectID("malware", 1))
+	apart := relation(2, "indicates", objectID("indicator", 3), objectID("malware", 1))
+	s := h.intake(vendor, nil, rel, a, b, nowhere, outside, apart, m, me)
+	if s.Success != 8 || s.Failure != 0 || s.Kept != 3 {
+		t.Errorf("status %+v", s)
+	}
+	h.has(vn, "vn", me, a, m, rel, b)
+	h.has(lk, "lk", b)
+	for id, want := range map[string]string{
+		idOf(a): "to VN: VN listed by the publisher", idOf(b): "to VN, LK: VN listed", idOf(nowhere): "no country was found",
+		idOf(outside): "outside the operation", idOf(apart): "no country has all", idOf(me): "to VN: brought by " + idOf(a),
+	} {
+		i := slices.IndexFunc(s.Successes, func(d collections.Detail) bool { return d.ID == id })
+		if i < 0 || !strings.Contains(s.Successes[i].Message, want) && !strings.Contains(s.Successes[i].Message, strings.Replace(want, "VN, LK", "LK, VN", 1)) {
+			t.Errorf("of %s: %+v, want %q", id, s.Successes[max(i, 0)], want)
+		}
+	}
+	if list := h.queue(collections.KeptQuery{Kind: collections.KeepUnrouted}); len(list) != 2 {
+		t.Errorf("unrouted: %+v", list)
+	}
+	h.journals("publish", 1, `"kept":3`)
+}
+
+// A relationship comes before its ends, an identity is published for one country and needed in another.
+func TestIntakeCompletesLater(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	lk := h.partner(auth.CreatePartner{ID: "lk-police", Role: auth.Agency}, auth.Rights{Read: true}, "lk")
+	me, m := identity(1, ""), malware(1)
+	rel := relation(1, "indicates", objectID("indicator", 1), objectID("malware", 1))
+	a := evil(1, listed("VN"))
+	s := h.intake(vendor, nil, rel, m)
+	if s.Kept != 2 || s.First != 0 {
+		t.Errorf("a relationship without its indicator: %+v", s)
+	}
+	h.has(vn, "vn")
+	s = h.intake(vendor, nil, a)
+	if s.Success != 1 || s.Kept != 0 || len(s.Successes) != 1 {
+		t.Errorf("the indicator: %+v", s)
+	}
+	h.has(vn, "vn", a, m, rel)
+	if list := h.queue(collections.KeptQuery{}); len(list) != 0 {
+		t.Errorf("still kept: %+v", list)
+	}
+	b := evil(2, listed("VN")+`,"created_by_ref":"`+identityID(1)+`"`)
+	h.intake(vendor, nil, me, b)
+	c := evil(3, listed("LK")+`,"created_by_ref":"`+identityID(1)+`"`)
+	h.intake(vendor, nil, c)
+	h.has(lk, "lk", me, c)
+	h.has(vn, "vn", a, m, rel, me, b)
+	// A rival's identity is not brought.
+	rival := h.vendor("zeta")
+	d := evil(4, listed("LK")+`,"created_by_ref":"`+identityID(1)+`"`)
+	h.intake(rival, nil, d)
+	h.has(lk, "lk", me, c, d)
+	h.has(rival, "lk", d)
+}
+
+func TestIntakeKnowsBounds(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme", "vn")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	both, other := evil(1, listed("VN", "LK")), evil(2, listed("LK"))
+	s := h.intake(vendor, nil, both, other)
+	if s.Success != 1 || s.Failure != 1 || !strings.Contains(s.Failures[0].Message, "you may not publish to LK") ||
+		!strings.Contains(s.Successes[0].Message, "not to LK: you may not publish to LK") {
+		t.Errorf("into a country that is not the vendor's: %+v", s)
+	}
+	h.has(vn, "vn", both)
+	s = h.intake(vendor, []string{"VN"}, evil(3, ""), evil(4, listed("LK")))
+	if s.Success != 1 || s.Failure != 1 || !strings.Contains(s.Successes[0].Message, "VN listed by the publisher for the whole publication") {
+		t.Errorf("with a list for all: %+v", s)
+	}
+	if _, err := h.desk.PublishFor(t.Context(), vendor, h.place("vn"), envelope(evil(5, "")), []string{"VN"}); err == nil {
+		t.Error("a list of countries for a country's collection is taken")
+	}
+	direct := h.publish(vendor, "vn", evil(6, listed("LK")))
+	if direct.Success != 1 || direct.Successes[0].Message != "" {
+		t.Errorf("direct publication: %+v", direct)
+	}
+	read := auth.SetGrant{Grant: auth.Grant{Partner: "vn-police", Operation: "secure", Collection: h.place("intake").Collection, Rights: auth.Rights{Read: true}}}
+	if err := h.desk.Registry.Apply(t.Context(), "local:0", collections.Access(read)); err == nil {
+		t.Error("the intake can be granted for reading")
+	}
+}
