@@ -80,7 +80,7 @@ func TestTokenByAssertion(t *testing.T) {
 			r.FormValue("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
 			t.Errorf("asked with %v %v", r.Header, r.Form)
 		}
-		j, err := jose.ParseSigned(r.FormValue("client_assertion"), []jose.SignatureAlgorithm{jose.EdDSA})
+		j, err := jose.ParseSignedCompact(r.FormValue("client_assertion"), []jose.SignatureAlgorithm{jose.EdDSA})
 		if err != nil {
 			t.Error(err)
 			return
