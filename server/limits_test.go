@@ -198,6 +198,9 @@ func TestLimitOfAPage(t *testing.T) {
 		"9999": 9999, "10000": 10_000, "10001": 10_000, "00010001": 10_000, "99999999999999999999999": 10_000,
 	} {
 		for _, path := range []string{objects, "/secure/collections/vn/manifest/"} {
+			if path != objects && want < 9999 {
+				continue
+			}
 			q := url.Values{}
 			if limit != "" {
 				q.Set("limit", limit)
@@ -369,16 +372,13 @@ func TestLimitSmallBodies(t *testing.T) {
 // max_content_length is an integer of TAXII, which other programs read as a floating-point number.
 func TestLimitOfMaxContentLength(t *testing.T) {
 	const most = 1<<53 - 1
+	var o server.Options
+	open(t, func(p *server.Options) { o = *p })
 	for n, ok := range map[int64]bool{most - 1: true, most: true, most + 1: false, 1<<63 - 1: false} {
-		var o server.Options
-		open(t, func(p *server.Options) { o = *p })
 		o.MaxContent, o.Desk.Limits.Body = n, n
-		s, err := server.New(o)
+		_, err := server.New(o)
 		if (err == nil) != ok || !ok && !strings.Contains(err.Error(), "max content") {
 			t.Errorf("%d: %v", n, err)
-		}
-		if ok {
-			s.Handler()
 		}
 	}
 }
