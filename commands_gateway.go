@@ -18,6 +18,7 @@ func gatewayCommands(w *world) []*cobra.Command {
 		keyCommand(w),
 		queueCommand(w),
 		batchCommand(w),
+		guardCommand(w),
 		journalCommand(w),
 		storeCommand(w),
 		backupCommand(w),

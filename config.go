@@ -52,6 +52,9 @@ type config struct {
 	CompressedCache  int64    `json:"compressed_cache"`      // bytes of DIR/cache for answers that are compressed once; 0 is none
 	RequireAgreement bool     `json:"require_agreement"`     // partners without one reach training collections alone
 	ClientSecretPost bool     `json:"client_secret_post"`    // the token endpoint takes the secret in the form too
+
+	Guards       map[string]string `json:"guards,omitempty"`        // what guard lists do, by name: off, hold, block
+	GuardDomains []string          `json:"guard_domains,omitempty"` // the operator's own and member governments'
 }
 
 // Bounds of what the configuration may ask for.

@@ -20,6 +20,7 @@ import (
 
 	"liaison/auth"
 	"liaison/collections"
+	"liaison/collections/guard"
 	"liaison/server/admin"
 	"liaison/server/client"
 	"liaison/server/taxii"
@@ -142,6 +143,9 @@ func (d *demo) play(ctx context.Context, g *gateway) (*demoResult, error) {
 	return result, nil
 }
 
+// demoExempt are the guard lists that the demo's vendors are exempted from.
+var demoExempt = []string{guard.DocumentationAddresses, guard.DocumentationDomains}
+
 func (d *demo) create(ctx context.Context, operator *admin.Client, vendors []storyVendor, agencies []demoAgency) error {
 	_, err := operator.CreateOperation(ctx, admin.NewOperation{
 		ID: demoOperation, Title: "Operation Secure",
@@ -155,6 +159,10 @@ func (d *demo) create(ctx context.Context, operator *admin.Client, vendors []sto
 			ID: auth.PartnerID(v.id), Role: auth.Vendor, Name: v.name, DefaultMarking: "amber+strict",
 			Operation: demoOperation, Countries: []string{"all"},
 		}); err != nil {
+			return err
+		}
+		// The story's addresses and domains are those for documents, which the guard would hold.
+		if _, err := operator.SetPartner(ctx, auth.PartnerID(v.id), admin.PartnerChange{Exempt: &demoExempt}); err != nil {
 			return err
 		}
 	}

@@ -57,6 +57,8 @@ type gateway struct {
 	uses      *auth.Uses
 	doors     *auth.Doors
 	admin     *admin.API
+	guard     atomic.Pointer[deskGuard]
+	unguarded error                  // why the operator's lists could not be read
 	served    atomic.Pointer[string] // fingerprint of what invitations trust, while serving
 }
 
@@ -150,6 +152,7 @@ func (g *gateway) wire() error {
 		Now: g.now,
 		Log: g.log,
 	}
+	g.openGuards()
 	g.readUses()
 	g.doors = &auth.Doors{
 		Issuer:   g.config.URL,

@@ -189,7 +189,7 @@ func (w *world) settled(op auth.OperationID, s collections.Settled) error {
 		n    int
 		said string
 	}{
-		{s.Released, "released"}, {s.Repeated, "there already"}, {s.Dropped, "dropped"}, {s.Asked, "wait for another operator to release them too"},
+		{s.Released, "released"}, {s.Repeated, "there already"}, {s.Dropped, "dropped"}, {s.Asked, "asked for: another operator has to release what a guard blocked"},
 	} {
 		if line.n > 0 {
 			fmt.Fprintf(&b, "%s %s\n", count(line.n, "object"), line.said)

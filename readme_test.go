@@ -39,7 +39,7 @@ func TestReadme(t *testing.T) {
 	}
 	for _, want := range []string{
 		"serving https://localhost:" + port,
-		"login-bank7.example",
+		"ebdf261b27d5e8b71f80abebad0b7a4d0f5bd3ed628163ee4d63f806035b716c",
 		`"more":false`,
 		"vn-police_1  read.discovery",
 		"vn-police_1  read.root",
@@ -50,7 +50,7 @@ func TestReadme(t *testing.T) {
 			t.Errorf("the README's commands do not print %q; they print:\n%s", want, out)
 		}
 	}
-	if n := strings.Count(out, "login-bank7.example"); n != 2 {
+	if n := strings.Count(out, "ebdf261b27d5e8b71f80abebad0b7a4d0f5bd3ed628163ee4d63f806035b716c"); n != 2 {
 		t.Errorf("the indicator was pulled %d times, want once by liaison and once by curl", n)
 	}
 }

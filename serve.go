@@ -39,7 +39,7 @@ func serveCommand(w *world) *cobra.Command {
 
 It prints "serving https://HOST:PORT" on standard output when it accepts; logs go to standard error.
 SIGTERM and SIGINT stop it: no more connections, 25 seconds for the requests that run, then what was
-queued is committed. SIGHUP reads the certificates again; bad ones are logged and the old ones stay.
+queued is committed. SIGHUP reads the certificates and the guard's lists again; bad ones are logged and the old ones stay.
 
 Flags win over config.json for this run.`,
 		Args: arguments(cobra.NoArgs),
@@ -108,6 +108,9 @@ func (g *gateway) serve(ctx context.Context, l net.Listener, ready func(url stri
 	defer l.Close()
 	if err := g.checkClock(ctx); err != nil {
 		return err
+	}
+	if g.unguarded != nil {
+		return g.unguarded
 	}
 	list, err := g.certificates()
 	if err != nil {
@@ -352,6 +355,9 @@ func (g *gateway) reloads(ctx context.Context, door *certs.Server) {
 		}
 		if err := g.reload(door); err != nil {
 			g.log.Error("reading certificates again: the old ones stay", "error", err)
+		}
+		if err := g.reloadGuards(); err != nil {
+			g.log.Error("reading the guard's lists again: the old ones stay", "error", err)
 		}
 	}
 }

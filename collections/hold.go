@@ -30,6 +30,17 @@ type holding struct {
 type Guard interface {
 	// Check gives what the object meets, at most a few. The object is the caller's.
 	Check(o *stix.Object) []Hit
+	// Value gives what a value by itself meets.
+	Value(text string) []Hit
+	// Lists tells of the lists that are asked.
+	Lists() []GuardList
+}
+
+// GuardList is one list of a guard.
+type GuardList struct {
+	Name, Version, Description string
+	Action                     string // hold or block
+	Entries                    int
 }
 
 // Hit is a value of an object that a guard list has.

@@ -23,6 +23,9 @@ func (g wordGuard) Check(o *stix.Object) (hits []collections.Hit) {
 	return hits
 }
 
+func (g wordGuard) Value(string) []collections.Hit        { return nil }
+func (g wordGuard) Lists() (list []collections.GuardList) { return nil }
+
 func (h *house) guard(g wordGuard) { h.desk.Guard = func() collections.Guard { return g } }
 
 func (h *house) hold(p auth.PartnerID, rules ...auth.HoldRule) {

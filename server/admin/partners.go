@@ -77,6 +77,9 @@ func (a *API) setPartner(r request) (any, error) {
 		return nil, err
 	}
 	set, err := in.set(id)
+	if err == nil {
+		err = a.knownLists(before, in.Exempt)
+	}
 	if err != nil {
 		return nil, err
 	}

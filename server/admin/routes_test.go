@@ -13,6 +13,7 @@ import (
 	"liaison/auth"
 	"liaison/collections"
 	"liaison/server/admin"
+	"liaison/stix"
 )
 
 // seeded is a gateway with an operation, a vendor with a client, and an agency.
@@ -97,7 +98,12 @@ func TestRoutes(t *testing.T) {
 		{"POST /partners/{partner}/resync", "/partners/acme/resync", "{}", 200, `"resync":"`},
 		{"POST /partners/{partner}/resync", "/partners/acme/resync", `{"from":1}`, 400, `unknown field \"from\"`},
 
-		{"PATCH /partners/{partner}", "/partners/acme", `{"hold":["type=malware","level=amber"],"exempt":["top"],"attribution":"pseudonym"}`, 200, `"hold":["level=amber","type=malware"]`},
+		{"PATCH /partners/{partner}", "/partners/acme", `{"hold":["type=malware","level=amber"],"exempt":["top-sites"],"attribution":"pseudonym"}`, 200, `"hold":["level=amber","type=malware"]`},
+		{"PATCH /partners/{partner}", "/partners/acme", `{"exempt":["bottom-sites"]}`, 400, `no guard list is called \"bottom-sites\": there are top-sites`},
+		{"GET /guards", "/guards", "", 200, `"name":"top-sites","action":"block","entries":1,"exempt":["acme"]`},
+		{"GET /guards/check", "/guards/check?value=google.com", "", 200, `"action":"block","text":"on a list"`},
+		{"GET /guards/check", "/guards/check?value=other", "", 200, `{"items":[]}`},
+		{"GET /guards/check", "/guards/check", "", 400, `parameter value`},
 		{"PATCH /partners/{partner}", "/partners/acme", `{"hold":["everything"]}`, 400, `rule \"everything\": want all`},
 		{"PATCH /partners/{partner}", "/partners/acme", `{"attribution":"anonymous"}`, 400, `want named or pseudonym`},
 		{"PATCH /partners/{partner}", "/partners/vn-police", `{"onward":true}`, 200, `"onward":true`},
@@ -185,6 +191,20 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("%s %s is not tried", r.Method, r.Path)
 		}
 	}
+}
+
+// oneGuard is a guard of one list.
+type oneGuard struct{}
+
+func (oneGuard) Check(*stix.Object) []collections.Hit { return nil }
+func (oneGuard) Lists() []collections.GuardList {
+	return []collections.GuardList{{Name: "top-sites", Action: "block", Entries: 1}}
+}
+func (oneGuard) Value(text string) []collections.Hit {
+	if text != "google.com" {
+		return nil
+	}
+	return []collections.Hit{{List: "top-sites", Block: true, Text: "on a list"}}
 }
 
 // heldBatch makes the vendor publish two objects that are held, and gives the id of their status.

@@ -41,7 +41,7 @@ func (r *run) indicator(name, modified string) (id, raw string) {
 func indicatorOf(id, name, modified, more string) string {
 	return fmt.Sprintf(`{"type":"indicator","spec_version":"2.1","id":%q,"created":%q,"modified":%q,"name":%q,`+
 		`"description":"Made by an interoperability test; it may be deleted.","indicator_types":["benign"],`+
-		`"pattern":"[domain-name:value = 'interoperability-test.example']","pattern_type":"stix","valid_from":%q,`+
+		`"pattern":"[file:name = 'liaison-interoperability-test.txt']","pattern_type":"stix","valid_from":%q,`+
 		`"object_marking_refs":[%q]%s}`, id, first, modified, name, first, white, more)
 }
 
