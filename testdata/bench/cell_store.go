@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"liaison/auth"
+	"liaison/collections"
+	"liaison/stix"
+)
+
+// Bars of what is measured in the process, and of opening.
+const (
+	pageWithin = 150 // µs of a page of 1,000
+	idWithin   = 10  // µs of match[id]
+	openWithin = 5   // seconds of opening
+)
+
+// inProcess measures reading without HTTP: at the Desk, with policy and the journal's line, and of the
+// store alone. A page is copied out as a whole.
+func (b *bench) inProcess(ctx context.Context) (err error) {
+	g := b.stores[1]
+	r, err := openRooms(ctx, g.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	p, err := r.principal(ctx, g.reader)
+	if err != nil {
+		return err
+	}
+	at, err := r.place(g.collections[0])
+	if err != nil {
+		return err
+	}
+	last, err := r.store.Last(ctx)
+	if err != nil {
+		return err
+	}
+	asks := []struct {
+		what string
+		bar  float64
+		q    func(i int, after collections.Added) collections.Query
+	}{
+		{"page of 1,000", pageWithin, func(_ int, after collections.Added) collections.Query {
+			return collections.Query{After: after, Limit: 1000}
+		}},
+		{"match[id]", idWithin, func(i int, _ collections.Added) collections.Query {
+			object, _ := target(i * 7919 % g.count)
+			return collections.Query{Limit: 1000, IDs: []stix.ID{stix.ID(g.maker.id(object))}}
+		}},
+		{"nothing new", 0, func(int, collections.Added) collections.Query {
+			return collections.Query{After: last, Limit: 1000}
+		}},
+	}
+	for _, ask := range asks {
+		for _, desk := range []bool{false, true} {
+			got, err := b.calls(ctx, r, p, at, desk, ask.q)
+			if err != nil {
+				return fmt.Errorf("%s: %w", ask.what, err)
+			}
+			where := "the store alone"
+			if desk {
+				where = "at the desk"
+			}
+			row := compare("in-process", g.name+", "+where, ask.what, "µs", got, "", nil, "")
+			row.Note = "each of " + plural(b.sizes.calls, "call")
+			if ask.bar != 0 && !desk {
+				row = row.held(ask.bar, true, 0)
+			}
+			b.add(row)
+		}
+	}
+	return nil
+}
+
+// calls times one kind of call over and over; pages go through the whole collection.
+func (b *bench) calls(ctx context.Context, r *rooms, p auth.Principal, at collections.Place, desk bool,
+	ask func(int, collections.Added) collections.Query) ([]float64, error) {
+	buffer := make([]byte, 0, 4<<20)
+	var after collections.Added
+	out := make([]float64, b.sizes.calls)
+	for i := range out {
+		q := ask(i, after)
+		begin := time.Now()
+		page, err := read(ctx, r, p, at, desk, q)
+		if err != nil {
+			return nil, err
+		}
+		for buffer = buffer[:0]; err == nil; {
+			buffer, err = page.Next(buffer)
+		}
+		out[i] = float64(time.Since(begin).Nanoseconds()) / 1e3
+		if !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		if after = page.Last; !page.More {
+			after = 0
+		}
+		if i%256 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	return out, nil
+}
+
+func read(ctx context.Context, r *rooms, p auth.Principal, at collections.Place, desk bool, q collections.Query) (collections.Page, error) {
+	if desk {
+		page, err := r.desk.Objects(ctx, p, at, q)
+		return page.Page, err
+	}
+	return r.store.Objects(ctx, auth.ViewOf(p), at, q)
+}
+
+// watchedStore times commits.
+type watchedStore struct {
+	collections.Store
+	took time.Duration
+}
+
+func (s *watchedStore) Publish(ctx context.Context, p collections.Publication) (collections.Status, error) {
+	begin := time.Now()
+	status, err := s.Store.Publish(ctx, p)
+	s.took = time.Since(begin)
+	return status, err
+}
+
+// Bars of writing.
+const (
+	bytesPerByte = 2
+	fileByData   = 1.15
+	commitBySync = 3
+)
+
+// writing publishes in envelopes of 1,000 at the desk of a copy of the large store, and writes as many
+// bytes to a file with fdatasync in turn.
+func (b *bench) writing(ctx context.Context) (err error) {
+	g := *b.stores[1]
+	info, err := os.Stat(filepath.Join(g.dir, "store.db"))
+	if err != nil {
+		return err
+	}
+	row := compare("writing", g.name, "file size", "× its data", []float64{float64(info.Size()) / (float64(g.count) * float64(g.maker.size))}, "", nil, "")
+	row.Note = "the file, with indexes, journal and statuses, by the bytes of the objects in it"
+	b.add(row.held(fileByData, true, 0))
+
+	dir := g.dir + ".writing"
+	if err := copyTree(ctx, g.dir, dir); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	r, err := openRooms(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	p, err := r.principal(ctx, g.publisher)
+	if err != nil {
+		return err
+	}
+	at, err := r.place(g.collections[0])
+	if err != nil {
+		return err
+	}
+	plain, err := os.OpenFile(filepath.Join(b.dir, "synced"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	store := &watchedStore{Store: r.store}
+	r.desk.Store = store
+	var w writes
+	for range b.rounds {
+		if err := b.writeRound(ctx, &g, r, p, at, store, plain, &w); err != nil {
+			return err
+		}
+	}
+	row = compare("writing", g.name+", envelopes of 1,000", "bytes written", "per byte published", w.ratio, "", nil, "")
+	row.Note = "write_bytes of /proc/self/io: each page of each pwrite to the store's files, less those of the file beside it"
+	b.add(row.held(bytesPerByte, true, 0))
+	for _, q := range []struct {
+		name string
+		q    float64
+	}{{"commit, p50", 0.5}, {"commit, p99", 0.99}} {
+		pooled := nearest(w.commits, q.q) / nearest(w.syncs, q.q)
+		row := compare("writing", g.name+", envelopes of 1,000", q.name, "ms", byRound(w.commits, b.rounds, q.q),
+			"write + fdatasync", byRound(w.syncs, b.rounds, q.q), oursByTheirs)
+		row.Ours.Median, row.Theirs.Median, row.Ratio.Median = nearest(w.commits, q.q), nearest(w.syncs, q.q), pooled
+		row.Note = fmt.Sprintf("of all %d commits; the quartiles are of the rounds", len(w.commits))
+		if q.q == 0.99 {
+			row = row.held(commitBySync, true, 0)
+		}
+		b.add(row)
+	}
+	return nil
+}
+
+// writes is what the writing cell saw.
+type writes struct {
+	ratio          []float64 // of each round
+	commits, syncs []float64 // ms, round after round
+}
+
+// writeRound publishes and syncs in turn.
+func (b *bench) writeRound(ctx context.Context, g *gateway, r *rooms, p auth.Principal, at collections.Place,
+	store *watchedStore, plain *os.File, w *writes) error {
+	var published, stored int64
+	for range b.sizes.commits {
+		body := g.next(1000).body
+		before, err := written(strconv.Itoa(os.Getpid()))
+		if err != nil {
+			return err
+		}
+		status, err := r.desk.Publish(ctx, p, at, &oneRead{body})
+		if err != nil {
+			return err
+		}
+		if status.Success != 1000 {
+			return fmt.Errorf("%d of 1,000 objects were taken", status.Success)
+		}
+		after, err := written(strconv.Itoa(os.Getpid()))
+		if err != nil {
+			return err
+		}
+		published, stored = published+int64(len(body)), stored+after-before
+		begin := time.Now()
+		if _, err := plain.Write(body); err != nil {
+			return err
+		}
+		if err := syscall.Fdatasync(int(plain.Fd())); err != nil {
+			return err
+		}
+		w.syncs = append(w.syncs, float64(time.Since(begin).Microseconds())/1e3)
+		w.commits = append(w.commits, float64(store.took.Microseconds())/1e3)
+	}
+	if stored == 0 {
+		return errors.New("/proc counts no written bytes here: name a directory on a disk with -dir")
+	}
+	w.ratio = append(w.ratio, float64(stored)/float64(published))
+	return nil
+}
+
+// byRound gives a quantile of each round.
+func byRound(values []float64, rounds int, q float64) []float64 {
+	n := len(values) / rounds
+	out := make([]float64, rounds)
+	for i := range out {
+		out[i] = nearest(values[i*n:(i+1)*n], q)
+	}
+	return out
+}
+
+// oneRead gives a body as a connection does: as it is asked for.
+type oneRead struct{ left []byte }
+
+func (o *oneRead) Read(p []byte) (int, error) {
+	n := copy(p, o.left)
+	if o.left = o.left[n:]; n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// opening measures from the start of the process until the gateway accepts.
+func (b *bench) opening(ctx context.Context) error {
+	g := b.stores[1]
+	took := map[bool][]float64{}
+	for range b.rounds {
+		for _, killed := range []bool{false, true} {
+			if killed {
+				if err := b.serve(ctx, g, anyPort); err != nil {
+					return err
+				}
+				if err := g.kill(); err != nil {
+					return err
+				}
+			}
+			begin := time.Now()
+			if err := b.serve(ctx, g, anyPort); err != nil {
+				return err
+			}
+			took[killed] = append(took[killed], time.Since(begin).Seconds())
+			if err := g.stop(); err != nil {
+				return err
+			}
+		}
+	}
+	for _, killed := range []bool{false, true} {
+		what := "after a clean stop"
+		if killed {
+			what = "after kill -9"
+		}
+		b.add(compare("opening", g.name+", "+what, "start to accepting", "s", took[killed], "", nil, "").held(openWithin, true, 0))
+	}
+	return nil
+}
