@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bytes"
+	"cmp"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -11,9 +12,9 @@ import (
 	"liaison/stix"
 )
 
-// wide checks a pattern against a list of form patterns. A pattern of several comparisons is as wide as its
+// judge checks a pattern against a list of form patterns. A pattern of several comparisons is as wide as its
 // logic makes it: of two that must both hold the narrower counts, of two of which one is enough the wider.
-func (h *hits) wide(l *List, pattern []byte) {
+func (h *hits) judge(l *List, pattern []byte) {
 	first := ""
 	if stix.Holds(pattern, func(c *stix.Comparison) bool {
 		why := l.shape(c)
@@ -22,7 +23,7 @@ func (h *hits) wide(l *List, pattern []byte) {
 		}
 		return why != ""
 	}) {
-		h.add(l, string(pattern), first, "/pattern")
+		h.add(l, string(pattern), cmp.Or(first, "NOT IN nothing"), "/pattern")
 	}
 }
 
@@ -39,12 +40,16 @@ func isEverything(c *stix.Comparison) string {
 		return "LIKE with wild cards alone"
 	case c.Operator == stix.Matches && !c.Negated && matchesAll(c):
 		return "the regular expression matches everything"
-	case (c.Kind == stix.IPv4Value || c.Kind == stix.IPv6Value) && c.Names():
+	case isBlock(c):
 		if p, err := netip.ParsePrefix(string(c.Value)); err == nil && p.Bits() == 0 {
 			return "the network holds every address"
 		}
 	}
 	return ""
+}
+
+func isBlock(c *stix.Comparison) bool {
+	return (c.Kind == stix.IPv4Value || c.Kind == stix.IPv6Value) && c.Names() && bytes.IndexByte(c.Value, '/') >= 0
 }
 
 // The widest networks that may be somebody's: IANA gave IPv4 out in pieces of at most /8, and all but a few
@@ -67,7 +72,7 @@ func isMuch(c *stix.Comparison) string {
 		return "an order alone names nothing"
 	case c.Operator == stix.Like && c.Kind == stix.DomainValue && !c.Negated:
 		return wholeSuffix(string(c.Value))
-	case (c.Kind == stix.IPv4Value || c.Kind == stix.IPv6Value) && c.Names():
+	case isBlock(c):
 		p, err := netip.ParsePrefix(string(c.Value))
 		if err != nil || p.Bits() == 0 {
 			return ""

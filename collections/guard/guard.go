@@ -11,6 +11,7 @@
 package guard
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -112,7 +113,7 @@ func (g *Guard) Lists() []*List { return g.lists }
 func (g *Guard) Check(o *stix.Object) []Hit {
 	h := hits{guard: g}
 	o.Observed(func(c *stix.Comparison, pointer string) { h.comparison(c, pointer) })
-	if string(o.Type) == "indicator" && o.Pattern != nil && (o.PatternType == nil || string(o.PatternType) == "stix") {
+	if string(o.Type) == "indicator" && (h.wide || bytes.Contains(o.Pattern, []byte("NOT"))) && (o.PatternType == nil || string(o.PatternType) == "stix") {
 		h.pattern(o.Pattern)
 	}
 	return h.list

@@ -81,6 +81,8 @@ func TestBuiltinPatterns(t *testing.T) {
 		{"[domain-name:value MATCHES '[a-z]']", guard.MatchesEverything + " " + guard.MatchesMuch},
 		{"[domain-name:value MATCHES '(?=evil)x']", ""},
 		{"[domain-name:value != '']", guard.MatchesEverything + " " + guard.MatchesMuch},
+		{"[ipv4-addr:value NOT IN ()]", guard.MatchesEverything + " " + guard.MatchesMuch},
+		{"[ipv4-addr:value IN ()]", ""},
 		{"[EXISTS file:name]", guard.MatchesEverything + " " + guard.MatchesMuch},
 		{"[EXISTS file:name AND file:hashes.MD5 = '00000000000000000000000000000001']", ""},
 		{"[file:hashes.MD5 = '00000000000000000000000000000001' OR file:size > 0]", guard.MatchesMuch},

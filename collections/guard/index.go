@@ -161,6 +161,7 @@ type hits struct {
 	guard *Guard
 	list  []Hit
 	worst Action
+	wide  bool // a comparison is too wide by itself
 }
 
 // add keeps a hit. When there are too many, one that decides takes the last one's place.
@@ -181,6 +182,9 @@ func (h *hits) add(l *List, value, entry, pointer string) {
 
 // comparison checks one value.
 func (h *hits) comparison(c *stix.Comparison, pointer string) {
+	for _, l := range h.guard.index.shapes {
+		h.wide = h.wide || l.shape(c) != ""
+	}
 	if c.Kind == stix.OtherValue || len(c.Value) > MaxValue {
 		return
 	}
@@ -189,7 +193,7 @@ func (h *hits) comparison(c *stix.Comparison, pointer string) {
 		return
 	}
 	value := string(c.Value)
-	k, ok := Normal(c.Kind, value)
+	k, block, ok := normal(c.Kind, value)
 	if !ok {
 		k = Key{c.Kind, strings.ToLower(value)}
 	}
@@ -197,25 +201,27 @@ func (h *hits) comparison(c *stix.Comparison, pointer string) {
 	if ok {
 		as |= kindsOf(k.Kind) // an address where a name should stand is an address too
 	}
-	h.exact(k.Value, as, value, pointer)
 	h.scan(k, as, value, pointer)
+	if block.IsValid() { // lists hold addresses as blocks
+		h.address(block, as, value, pointer)
+		return
+	}
+	h.exact(k.Value, as, value, pointer)
 	switch {
 	case !ok:
-	case k.Kind == stix.IPv4Value || k.Kind == stix.IPv6Value:
-		h.address(k.Value, as, value, pointer)
 	case k.Kind == stix.DomainValue:
 		h.host(k.Value, as, value, pointer, true)
 	case k.Kind == stix.EmailValue:
 		h.host(k.Value[strings.LastIndexByte(k.Value, '@')+1:], as, value, pointer, false)
 	case k.Kind == stix.URLValue:
-		u, ok := splitURL(k.Value)
+		u, ok := splitURL(value)
 		if !ok {
 			return
 		}
-		if u.key.Kind == stix.DomainValue {
-			h.host(u.key.Value, as, value, pointer, u.path == "/" && u.rest == "")
+		if u.block.IsValid() {
+			h.address(u.block, as, value, pointer)
 		} else {
-			h.address(u.key.Value, as, value, pointer)
+			h.host(u.key.Value, as, value, pointer, u.path == "/" && u.rest == "")
 		}
 	}
 }
@@ -226,7 +232,7 @@ func (h *hits) loose(c *stix.Comparison, pointer string) {
 		return
 	}
 	value := string(c.Value)
-	if k, ok := normalHost(strings.TrimLeft(value, "%_.")); ok && k.Kind == stix.DomainValue && !strings.ContainsAny(k.Value, "%_") {
+	if k, _, ok := normalHost(strings.TrimLeft(value, "%_.")); ok && k.Kind == stix.DomainValue && !strings.ContainsAny(k.Value, "%_") {
 		h.host(k.Value, kindsOf(stix.DomainValue), value, pointer, true)
 	}
 }
@@ -268,16 +274,8 @@ func (h *hits) host(host string, as kinds, value, pointer string, bare bool) {
 }
 
 // address checks an address, or a block: what lies around it and what lies in it.
-func (h *hits) address(normal string, as kinds, value, pointer string) {
+func (h *hits) address(block netip.Prefix, as kinds, value, pointer string) {
 	x := &h.guard.index
-	block, err := netip.ParsePrefix(normal)
-	if err != nil {
-		a, err := netip.ParseAddr(normal)
-		if err != nil {
-			return
-		}
-		block = netip.PrefixFrom(a, a.BitLen())
-	}
 	s := &x.spans6
 	if block.Addr().Is4() {
 		s = &x.spans4
@@ -328,6 +326,6 @@ func (h *hits) scan(k Key, as kinds, value, pointer string) {
 // pattern checks what a pattern as a whole matches.
 func (h *hits) pattern(pattern []byte) {
 	for _, l := range h.guard.index.shapes {
-		h.wide(l, pattern)
+		h.judge(l, pattern)
 	}
 }

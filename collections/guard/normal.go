@@ -24,8 +24,14 @@ type Key struct {
 //
 // RFC 3986 section 6.2, RFC 5891, RFC 5952, RFC 5321 section 2.4.
 func Normal(kind stix.ValueKind, text string) (Key, bool) {
+	k, _, ok := normal(kind, text)
+	return k, ok
+}
+
+// normal gives, of an address, also the block that it is.
+func normal(kind stix.ValueKind, text string) (k Key, block netip.Prefix, ok bool) {
 	if len(text) > MaxValue {
-		return Key{}, false
+		return k, block, false
 	}
 	switch kind {
 	case stix.IPv4Value, stix.IPv6Value:
@@ -33,66 +39,81 @@ func Normal(kind stix.ValueKind, text string) (Key, bool) {
 	case stix.DomainValue:
 		return normalHost(text)
 	case stix.URLValue:
-		return normalURL(text)
+		k, ok = normalURL(text)
 	case stix.EmailValue:
-		return normalMail(text)
+		k, ok = normalMail(text)
 	case stix.MACValue:
-		return normalMAC(text)
+		k, ok = normalMAC(text)
 	case stix.ASNumberValue:
-		return normalNumber(text)
+		k, ok = normalNumber(text)
 	case stix.OtherValue:
-		return Key{}, false
+	default:
+		k, ok = normalHash(kind, text)
 	}
-	return normalHash(kind, text)
+	return k, block, ok
 }
 
 // normalAddress reads an address or a block. An IPv4 address in IPv6's clothes is the IPv4 address, a
 // block of one address is the address, the bits after a block's length do not count.
-func normalAddress(text string) (Key, bool) {
-	var block netip.Prefix
+func normalAddress(text string) (k Key, block netip.Prefix, ok bool) {
+	if text == "" || text[0]-'0' > 9 && text[0] != ':' && text[0]|0x20-'a' > 5 {
+		return k, block, false
+	}
 	if strings.IndexByte(text, '/') >= 0 {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return Key{}, false
+			return k, block, false
 		}
 		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
 			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
 		}
 		block = p.Masked()
 	} else {
+		if len(text) > 4 && strings.IndexByte(text, ':') < 0 && text[len(text)-1]-'0' > 9 {
+			return k, block, false // a name
+		}
 		a, err := netip.ParseAddr(text)
 		if err != nil {
-			return Key{}, false
+			return k, block, false
 		}
 		a = a.Unmap().WithZone("")
 		block = netip.PrefixFrom(a, a.BitLen())
 	}
-	k := Key{Kind: stix.IPv6Value, Value: block.String()}
+	k.Kind = stix.IPv6Value
 	if block.Addr().Is4() {
 		k.Kind = stix.IPv4Value
 	}
+	var b [64]byte
+	one := b[:0]
 	if block.IsSingleIP() {
-		k.Value = block.Addr().String()
+		one = block.Addr().AppendTo(one)
+	} else {
+		one = block.AppendTo(one)
 	}
-	return k, true
+	if k.Value = text; string(one) != text {
+		k.Value = string(one)
+	}
+	return k, block, true
 }
 
 // lookup maps names as browsers do, and lets names through that hosts must not have and DNS may.
 var lookup = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false))
 
 // normalHost reads a domain name, or an address in its place.
-func normalHost(text string) (Key, bool) {
-	if k, ok := normalAddress(text); ok {
-		return k, ok
+func normalHost(text string) (k Key, block netip.Prefix, ok bool) {
+	if k, block, ok = normalAddress(text); ok {
+		return k, block, ok
 	}
 	host, ok := hostText(text)
 	if !ok {
-		return Key{}, false
+		return Key{}, block, false
 	}
-	if k, ok := normalAddress(host); ok { // digits of another script
-		return k, ok
+	if host != text { // digits of another script
+		if k, block, ok = normalAddress(host); ok {
+			return k, block, ok
+		}
 	}
-	return Key{stix.DomainValue, host}, true
+	return Key{stix.DomainValue, host}, netip.Prefix{}, true
 }
 
 // hostText maps a name to lower case and punycode. What cannot stand in a URL's host is in no name, also

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"net/netip"
 	"strings"
 
 	"liaison/stix"
@@ -8,8 +9,9 @@ import (
 
 // url is a URL in its parts, each in its one form.
 type url struct {
-	scheme, user, host, port, path, rest string // rest: query and fragment, as they were
-	key                                  Key    // of the host
+	scheme, user, host, port, path, rest string       // rest: query and fragment, as they were
+	key                                  Key          // of the host
+	block                                netip.Prefix // of a host that is an address
 }
 
 // splitURL takes a URL with an authority apart. RFC 3986 appendix B.
@@ -46,7 +48,7 @@ func splitURL(text string) (u url, ok bool) {
 	} else if colon := strings.LastIndexByte(authority, ':'); colon >= 0 {
 		host, u.port = authority[:colon], authority[colon:]
 	}
-	if u.key, ok = normalHost(host); !ok || strings.IndexByte(u.key.Value, '/') >= 0 {
+	if u.key, u.block, ok = normalHost(host); !ok || strings.IndexByte(u.key.Value, '/') >= 0 {
 		return u, false
 	}
 	u.host = u.key.Value

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -81,16 +80,16 @@ func (l *List) entry(form, entry string) string {
 	case "cidr":
 		return l.addBlock(entry)
 	case "string":
-		if _, ok := normalAddress(entry); ok {
+		if _, _, ok := normalAddress(entry); ok {
 			return l.addBlock(entry)
 		}
 		l.texts = append(l.texts, l.one(entry)...)
 	case "hostname":
-		k, ok := normalHost(strings.TrimPrefix(entry, "."))
+		k, block, ok := normalHost(strings.TrimPrefix(entry, "."))
 		if !ok {
 			return "is no host name"
 		}
-		if k.Kind != stix.DomainValue {
+		if block.IsValid() {
 			return l.addBlock(k.Value)
 		}
 		l.texts = append(l.texts, k.Value)
@@ -110,14 +109,9 @@ func (l *List) entry(form, entry string) string {
 }
 
 func (l *List) addBlock(entry string) string {
-	k, ok := normalAddress(entry)
+	_, p, ok := normalAddress(entry)
 	if !ok {
 		return "is no address and no network"
-	}
-	p, err := netip.ParsePrefix(k.Value)
-	if err != nil {
-		a, _ := netip.ParseAddr(k.Value)
-		p = netip.PrefixFrom(a, a.BitLen())
 	}
 	l.blocks = append(l.blocks, block{p, entry})
 	return ""
