@@ -221,7 +221,7 @@ func reaches(known map[string]raw, from, to string) bool {
 // it may.
 func FuzzPlan(f *testing.F) {
 	for seed := range uint64(5) {
-		f.Add([]byte(`{"objects":[` + ids(strings.Join(world(rand.New(rand.NewPCG(seed, 2)), 10), ",")) + `]}`))
+		f.Add([]byte(`{"objects":[` + ids(strings.Join(world(rand.New(rand.NewPCG(seed, 2)), 3), ",")) + `]}`))
 	}
 	f.Add([]byte(`{"objects":[{"type":"indicator","id":"a","pattern":"[ipv6-addr:value ISSUBSET '::/1' OR ipv4-addr:value = '1.0.0.0/3']"}]}`))
 	f.Add([]byte(`{"objects":[{"type":"url","id":"url--","value":"://[::1%25x]@:."},{"type":"relationship","id":"r","source_ref":"r--1","target_ref":"r"}]}`))
