@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"liaison/collections/routing"
 	"liaison/server/client"
 	"liaison/server/taxii"
 	"liaison/stix"
@@ -24,6 +25,11 @@ func publishCommand(w *world) *cobra.Command {
 byte, in as many requests as the gateway's max_content_length asks for, and followed until the
 gateway has said what became of them. What did not make it is listed; the exit code is 1 then.
 
+Without --collection they go to the gateway's intake, which routes each object into the collections of
+the countries that it concerns (docs/routing.md says how they are found); --countries names them for
+what does not name its own. With a server that has no intake, --countries publishes to the collections
+of these countries.
+
 Publishing again is harmless: what the gateway has already it does not add twice. After a failure,
 run the same command again.`,
 		Example: `  liaison publish --as acme bundle.json --countries VN,LK
@@ -33,7 +39,7 @@ run the same command again.`,
 	}
 	asFlag(cmd, &p.as)
 	cmd.Flags().StringVar(&p.collection, "collection", "", "the collection to publish to, by alias or id (default: intake)")
-	cmd.Flags().StringSliceVar(&p.countries, "countries", nil, "publish to the collections of these countries: VN,LK,…")
+	cmd.Flags().StringSliceVar(&p.countries, "countries", nil, "the countries that everything concerns which does not name its own: VN,LK,…")
 	cmd.Flags().BoolVar(&p.dry, "dry-run", false, "send nothing: say what would be sent where, and what would be refused")
 	cmd.Flags().StringVar(&p.apiRoot, "api-root", "", "the api root, by URL or by the last step of its path (default: partner.json's)")
 	return cmd
@@ -50,6 +56,7 @@ type publication struct {
 	countries  []string
 	dry        bool
 	apiRoot    string
+	routed     bool // by the gateway: it is the intake
 
 	bar     *progress
 	sources []client.Source
@@ -120,6 +127,9 @@ func (p *publication) run(cmd *cobra.Command, files []string) error {
 	}
 	p.report = publishReport{DryRun: p.dry, APIRoot: root.URL, Collections: []client.Outcome{}, Failures: []client.Failure{}, Notes: []publishNote{}}
 	pub := &client.Publisher{Client: c, Root: root, Failed: p.failed, Noted: p.noted}
+	if p.routed {
+		pub.Countries = p.countries
+	}
 	p.survey(pub, sources)
 	if p.dry {
 		return p.end(p.tellDry(to))
@@ -127,27 +137,25 @@ func (p *publication) run(cmd *cobra.Command, files []string) error {
 	return p.end(p.publish(ctx, pub, to))
 }
 
-// destinations gives the collections that were asked for; the intake is the gateway's, where it has
-// one.
+// destinations gives the collections that were asked for. Without any it is the gateway's intake, where
+// it has one.
 func (p *publication) destinations(root client.Root, all []taxii.Collection) ([]taxii.Collection, error) {
 	var names []string
 	switch {
 	case p.collection != "":
 		names = []string{p.collection}
-	case len(p.countries) > 0:
-		for _, c := range p.countries {
-			c = strings.ToLower(strings.TrimSpace(c))
-			if len(c) != 2 || c[0] < 'a' || c[0] > 'z' || c[1] < 'a' || c[1] > 'z' {
-				return nil, &usageError{fmt.Errorf("country %q: want codes of two letters, like --countries VN,LK", c)}
-			}
-			names = append(names, c)
-		}
 	default:
-		k, err := client.Find(all, "intake")
-		if err != nil || !k.CanWrite {
+		if k, err := client.Find(all, "intake"); err == nil && k.CanWrite {
+			p.routed = true
+			return []taxii.Collection{k}, p.checkCountries()
+		}
+		if len(p.countries) == 0 {
 			return nil, &usageError{fmt.Errorf("this gateway has no intake that routes by itself: say where to publish with --collection or --countries; this partner may write to %s", writable(root, all))}
 		}
-		return []taxii.Collection{k}, nil
+		if err := p.checkCountries(); err != nil {
+			return nil, err
+		}
+		names = p.countries
 	}
 	var out []taxii.Collection
 	seen := make(map[string]bool)
@@ -165,6 +173,18 @@ func (p *publication) destinations(root client.Root, all []taxii.Collection) ([]
 		}
 	}
 	return out, nil
+}
+
+// checkCountries reads the list of countries: codes in lower case, as aliases are.
+func (p *publication) checkCountries() error {
+	for i, c := range p.countries {
+		code, err := routing.ParseCountry(strings.TrimSpace(c))
+		if err != nil {
+			return &usageError{fmt.Errorf("--countries: %w", err)}
+		}
+		p.countries[i] = strings.ToLower(string(code))
+	}
+	return nil
 }
 
 func writable(root client.Root, all []taxii.Collection) string {
@@ -245,6 +265,12 @@ const mostNotes = 1_000
 
 // noted takes what the gateway says of an object that it took.
 func (p *publication) noted(f client.Failure) {
+	if where, _, ok := strings.Cut(f.Message, ": "); ok && !p.w.json && p.routed && strings.HasPrefix(where, "to ") {
+		if _, rest, not := strings.Cut(f.Message, "; not to "); not {
+			where += "; not to " + rest
+		}
+		f.Message = where // not the reason of each
+	}
 	for i := range p.report.Notes {
 		if n := &p.report.Notes[i]; n.Message == f.Message && n.Collection == f.Collection {
 			n.Objects++

@@ -191,6 +191,10 @@ func (s *Server) postObjects(k *call) error {
 	if err != nil {
 		return err
 	}
+	countries, err := k.countries()
+	if err != nil {
+		return err
+	}
 	if err := s.rates.charge(k.p.Client, s.now()); err != nil {
 		return err
 	}
@@ -201,7 +205,7 @@ func (s *Server) postObjects(k *call) error {
 	defer body.Close()
 	ctx, cancel := context.WithTimeout(k.r.Context(), s.publishingTime())
 	defer cancel()
-	status, err := s.o.Desk.Publish(ctx, k.p, at, body)
+	status, err := s.o.Desk.PublishFor(ctx, k.p, at, body, countries)
 	if err = s.health.note(body.verdict(err), s.now()); err != nil {
 		return s.notPublished(k, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"liaison/server/taxii"
@@ -63,15 +64,18 @@ type Outcome struct {
 
 // Publisher sends sources to a collection in requests that the server can take.
 type Publisher struct {
-	Client  *Client
-	Root    Root
-	Request int64             // bytes of a request at most; DefaultRequest when 0, never over the root's max_content_length
-	Failed  func(Failure)     // told of each object that did not make it; may be nil
-	Noted   func(Failure)     // told of each object that made it with a message; may be nil
-	Sent    func(bytes int64) // told of progress: bytes of objects acknowledged or given up; may be nil
-	largest int64             // bytes of a request that a server with an unannounced limit takes
-	taken   bool              // a request was accepted
-	refused int               // single objects refused as bad requests before that
+	Client *Client
+	Root   Root
+	// Countries is the list of countries for what is published to a Liaison's intake, for all objects without
+	// one of their own; other servers know nothing of it.
+	Countries []string
+	Request   int64             // bytes of a request at most; DefaultRequest when 0, never over the root's max_content_length
+	Failed    func(Failure)     // told of each object that did not make it; may be nil
+	Noted     func(Failure)     // told of each object that made it with a message; may be nil
+	Sent      func(bytes int64) // told of progress: bytes of objects acknowledged or given up; may be nil
+	largest   int64             // bytes of a request that a server with an unannounced limit takes
+	taken     bool              // a request was accepted
+	refused   int               // single objects refused as bad requests before that
 }
 
 // limit is how many bytes a request may have.
@@ -213,7 +217,11 @@ func (p *Publisher) fail(f Failure) {
 
 // post sends some objects in one request, or in two where the server does not take them together.
 func (p *Publisher) post(ctx context.Context, to taxii.Collection, part batchPart, out *Outcome) error {
-	resp, err := p.Client.do(ctx, call{method: http.MethodPost, url: under(p.Root.URL, "collections", to.ID, "objects"),
+	u := under(p.Root.URL, "collections", to.ID, "objects")
+	if len(p.Countries) > 0 {
+		u += "?countries=" + url.QueryEscape(strings.Join(p.Countries, ","))
+	}
+	resp, err := p.Client.do(ctx, call{method: http.MethodPost, url: u,
 		ctype: taxii.MediaType, body: part.body()})
 	out.Requests++
 	if e, ok := errors.AsType[*Error](err); ok && badRequest(e.Status) {
