@@ -44,6 +44,7 @@ func journalList(w *world) *cobra.Command {
 	}
 	cmd.Flags().Int64Var(&from, "from", 0, "number of the first line")
 	cmd.Flags().Int64Var(&limit, "limit", -1, "how many lines at most (default: all)")
+	cmd.Flags().Lookup("limit").DefValue = "0" // so that -1 is not said to be the default
 	return cmd
 }
 

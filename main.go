@@ -11,6 +11,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -105,8 +107,10 @@ func rootCommand(w *world) *cobra.Command {
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version: version(),
 	}
+	root.SetVersionTemplate("liaison {{.Version}}\n")
 	data := w.getenv("LIAISON_DATA")
 	if data == "" {
 		data = defaultData
@@ -119,4 +123,26 @@ func rootCommand(w *world) *cobra.Command {
 	root.AddCommand(gatewayCommands(w)...)
 	root.AddCommand(partnerCommands(w)...)
 	return root
+}
+
+// version tells the builds of this program apart: the module's version or, of one built from a
+// checkout, its commit; then what it was built with.
+func version() string {
+	b, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	v := b.Main.Version
+	if v == "" || v == "(devel)" {
+		v = "(devel)"
+		for _, s := range b.Settings {
+			switch {
+			case s.Key == "vcs.revision" && s.Value != "":
+				v = s.Value[:min(12, len(s.Value))]
+			case s.Key == "vcs.modified" && s.Value == "true":
+				v += "+changed"
+			}
+		}
+	}
+	return v + " " + b.GoVersion + " " + runtime.GOOS + "/" + runtime.GOARCH
 }

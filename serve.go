@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -31,7 +32,7 @@ const (
 
 func serveCommand(w *world) *cobra.Command {
 	var o gatewayOptions
-	var level slog.Level
+	level := logLevel{slog.LevelInfo}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
@@ -47,7 +48,7 @@ Flags win over config.json for this run.`,
 			if (o.TLSCert == "") != (o.TLSKey == "") {
 				return &usageError{errors.New("--tls-cert and --tls-key go together")}
 			}
-			o.Log = newLog(w, level)
+			o.Log = newLog(w, level.Level)
 			return runServe(cmd.Context(), w, o)
 		},
 	}
@@ -57,8 +58,24 @@ Flags win over config.json for this run.`,
 	f.StringVar(&o.TLSCert, "tls-cert", "", "certificate chain of another authority, PEM")
 	f.StringVar(&o.TLSKey, "tls-key", "", "key of that certificate, PEM")
 	f.BoolVar(&o.AcceptClock, "accept-clock", false, "serve although the newest date_added is more than an hour ahead of the clock")
-	f.TextVar(&level, "log-level", slog.LevelInfo, "debug, info, warn or error")
+	f.Var(&level, "log-level", "debug, info, warn or error")
 	return cmd
+}
+
+// logLevel is the value of --log-level.
+type logLevel struct{ slog.Level }
+
+func (l *logLevel) Type() string   { return "level" }
+func (l *logLevel) String() string { return strings.ToLower(l.Level.String()) }
+
+func (l *logLevel) Set(text string) error {
+	for _, v := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if strings.EqualFold(text, v.String()) {
+			l.Level = v
+			return nil
+		}
+	}
+	return errors.New("want debug, info, warn or error")
 }
 
 // newLog writes text, or JSON with --json, to standard error.

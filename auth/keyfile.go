@@ -19,7 +19,7 @@ func readKeyFile(dir, name string, v any) error {
 	path := filepath.Join(dir, name)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s: run \"liaison init\", or bring it back from a backup", ErrNotFound, path)
+		return fmt.Errorf("%w: no %s: bring it back from a backup", ErrNotFound, path)
 	}
 	if err != nil {
 		return err

@@ -79,13 +79,13 @@ func createDir(dir string, root, client, server Issuer) error {
 func readDir(dir string) (root *x509.Certificate, client, server Issuer, err error) {
 	d, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, client, server, fmt.Errorf("%w in %s", ErrNoAuthority, dir)
+		return nil, client, server, fmt.Errorf("%w in %s: bring the directory back from a backup", ErrNoAuthority, dir)
 	} else if err != nil {
 		return nil, client, server, fmt.Errorf("opening authority: %w", err)
 	}
 	defer d.Close()
 	if _, err := d.Lstat(rootFile); errors.Is(err, fs.ErrNotExist) {
-		return nil, client, server, fmt.Errorf("%w in %s", ErrNoAuthority, dir)
+		return nil, client, server, fmt.Errorf("%w in %s: no %s: bring it back from a backup", ErrNoAuthority, dir, rootFile)
 	}
 	if _, err := d.Lstat(rootKeyFile); err == nil {
 		if _, err := readSecret(d, rootKeyFile); err != nil {
@@ -174,7 +174,7 @@ func parseKey(data []byte) (crypto.Signer, error) {
 func readSecret(d *os.Root, name string) ([]byte, error) {
 	fi, err := d.Stat(name)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path(d, name), err)
+		return nil, notRead(d, name, err)
 	}
 	// Windows has no such modes.
 	if runtime.GOOS != "windows" && fi.Mode().Perm()&0o077 != 0 {
@@ -187,10 +187,17 @@ func readSecret(d *os.Root, name string) ([]byte, error) {
 func readBounded(d *os.Root, name string) ([]byte, error) {
 	f, err := d.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path(d, name), err)
+		return nil, notRead(d, name, err)
 	}
 	defer f.Close()
 	return readPEM(f)
+}
+
+func notRead(d *os.Root, name string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no %s: bring it back from a backup (%w)", path(d, name), fs.ErrNotExist)
+	}
+	return fmt.Errorf("reading %s: %w", path(d, name), err)
 }
 
 func readPEM(f *os.File) ([]byte, error) {

@@ -111,6 +111,7 @@ func newHTTP(o Options) *http.Client {
 		Transport: &http.Transport{
 			TLSClientConfig:        o.TLS,
 			Proxy:                  o.Proxy,
+			OnProxyConnectResponse: proxyAnswered,
 			Protocols:              protocols,
 			DialContext:            (&net.Dialer{Timeout: 20 * time.Second}).DialContext,
 			TLSHandshakeTimeout:    20 * time.Second,
@@ -121,6 +122,14 @@ func newHTTP(o Options) *http.Client {
 		},
 		CheckRedirect: sameOrigin,
 	}
+}
+
+// proxyAnswered makes an error of a proxy that does not open a way. RFC 9110 section 9.3.6.
+func proxyAnswered(_ context.Context, proxy *url.URL, _ *http.Request, r *http.Response) error {
+	if r.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &proxyError{proxy.Host, &connectError{r.StatusCode}}
 }
 
 // sameOrigin follows a redirection within one server only: credentials go nowhere else.

@@ -239,6 +239,31 @@ func TestIdle(t *testing.T) {
 	}
 }
 
+// A proxy that does not lead to the server is named, and not taken for the server.
+func TestProxyThatDoesNotAnswer(t *testing.T) {
+	d := newDouble(t)
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) }))
+	defer refusing.Close()
+	for text, want := range map[string]string{
+		closed.URL: "is not there: nothing listens",
+		strings.Replace(refusing.URL, "http://", "http://user:geheim@", 1): "answers 407 Proxy Authentication Required",
+		"http://proxy.invalid:3128":                                        "HTTPS_PROXY",
+	} {
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _ := d.dial(t, func(_ *client.Account, o *client.Options) { o.Proxy = http.ProxyURL(u) })
+		_, err = c.Discover(t.Context())
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "the proxy "+u.Host+" (HTTPS_PROXY)") ||
+			strings.Contains(err.Error(), "is the gateway running") || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 // A proxy sees where the client goes and none of what it says.
 func TestProxy(t *testing.T) {
 	d := newDouble(t)

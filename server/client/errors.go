@@ -163,6 +163,9 @@ func permanent(err error) bool {
 	if _, ok := errors.AsType[*redirectError](err); ok {
 		return true
 	}
+	if e, ok := errors.AsType[*connectError](err); ok && e.status < http.StatusInternalServerError {
+		return true
+	}
 	if e, ok := errors.AsType[*net.OpError](err); ok && (e.Op == "remote error" || e.Op == "local error") {
 		return true // a TLS alert: the handshake was refused
 	}
@@ -186,6 +189,9 @@ func Explain(err error) error {
 	}
 	say := func(format string, args ...any) error {
 		return &explained{"connecting to " + host + ": " + fmt.Sprintf(format, args...), err}
+	}
+	if e, ok := errors.AsType[*proxyError](err); ok {
+		return say("the proxy %s (HTTPS_PROXY) %s: is that setting right, and does the proxy let this host through?", clean(e.host), proxyFault(e.err))
 	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
 		if e.IsNotFound {
@@ -222,6 +228,39 @@ func Explain(err error) error {
 		return say("no answer in time: is a firewall between?")
 	}
 	return say("%v", clean(err.Error()))
+}
+
+// proxyError is a proxy that does not lead anywhere.
+type proxyError struct {
+	host string
+	err  error
+}
+
+func (e *proxyError) Error() string { return "proxy " + e.host + ": " + e.err.Error() }
+func (e *proxyError) Unwrap() error { return e.err }
+
+// connectError is a proxy's answer to CONNECT that is no success.
+type connectError struct{ status int }
+
+func (e *connectError) Error() string {
+	return fmt.Sprintf("%d %s", e.status, http.StatusText(e.status))
+}
+
+// proxyFault says what the proxy did.
+func proxyFault(err error) string {
+	if e, ok := errors.AsType[*connectError](err); ok {
+		return "answers " + e.Error()
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok && e.IsNotFound {
+		return "is not known to DNS"
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return "gave no answer in time"
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "is not there: nothing listens"
+	}
+	return "does not answer (" + clean(err.Error()) + ")"
 }
 
 type explained struct {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -156,11 +157,24 @@ func (c *Client) attempt(ctx context.Context, k call, token string) (resp *http.
 		req.SetBasicAuth(c.account.ClientID, c.account.ClientSecret)
 	}
 	if resp, err = c.http.Do(req); err != nil {
-		return nil, err
+		return nil, c.byProxy(req, err)
 	}
 	c.contacted.Store(true)
 	resp.Body = g.answer(resp.Body)
 	return resp, nil
+}
+
+// byProxy names the proxy that could not be reached; the transport says only that one could not.
+func (c *Client) byProxy(r *http.Request, err error) error {
+	e, ok := errors.AsType[*net.OpError](err)
+	if !ok || e.Op != "proxyconnect" || c.o.Proxy == nil {
+		return err
+	}
+	proxy, perr := c.o.Proxy(r)
+	if perr != nil || proxy == nil {
+		return err
+	}
+	return &url.Error{Op: r.Method, URL: r.URL.Scheme + "://" + r.URL.Host, Err: &proxyError{proxy.Host, e.Err}}
 }
 
 // guard ends a request when nothing moves any more in either direction.
