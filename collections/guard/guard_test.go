@@ -138,6 +138,7 @@ func TestNormal(t *testing.T) {
 		{kind: stix.URLValue, in: "http://[2001:DB8::1]:80/", want: "http://[2001:db8::1]/"},
 		{kind: stix.URLValue, in: "http://[::ffff:1.2.3.4]/", want: "http://1.2.3.4/"},
 		{kind: stix.URLValue, in: "http://example.com/100%", want: "http://example.com/100%"},
+		{kind: stix.URLValue, in: "http://example.com/%/../%0a0", want: "http://example.com/%/../%0a0"},
 		{kind: stix.URLValue, in: "example.com/x"},
 		{kind: stix.EmailValue, in: "John@EXAMPLE.com", want: "John@example.com"},
 		{kind: stix.MACValue, in: "AA-BB-CC-dd-ee-0F", want: "aa:bb:cc:dd:ee:0f"},

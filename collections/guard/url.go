@@ -124,8 +124,8 @@ func normalPath(path string) string {
 	if path == "" {
 		return "/"
 	}
-	decoded := unescape(path)
-	if !strings.Contains(decoded, "/.") {
+	decoded, ok := unescape(path)
+	if !ok || !strings.Contains(decoded, "/.") {
 		return decoded
 	}
 	var out []string
@@ -152,10 +152,11 @@ func normalPath(path string) string {
 }
 
 // unescape decodes the escapes of letters, digits and -._~ and writes the others in capitals. A path with
-// a percent sign that begins no escape stays as it is: what it means is for its server to say.
-func unescape(path string) string {
+// a percent sign that begins no escape stays as it is, and ok is false: what it means is for its server
+// to say.
+func unescape(path string) (decoded string, ok bool) {
 	if strings.IndexByte(path, '%') < 0 {
-		return path
+		return path, true
 	}
 	var b strings.Builder
 	b.Grow(len(path))
@@ -165,7 +166,7 @@ func unescape(path string) string {
 			continue
 		}
 		if i+2 >= len(path) || !hexDigit(path[i+1]) || !hexDigit(path[i+2]) {
-			return path
+			return path, false
 		}
 		c := digit(path[i+1])<<4 | digit(path[i+2])
 		if c|0x20-'a' <= 'z'-'a' || c-'0' <= 9 || strings.IndexByte("-._~", c) >= 0 {
@@ -176,7 +177,7 @@ func unescape(path string) string {
 		}
 		i += 2
 	}
-	return b.String()
+	return b.String(), true
 }
 
 func digit(c byte) byte {
