@@ -1,6 +1,11 @@
 package routing
 
-import "liaison/stix"
+import (
+	"maps"
+	"slices"
+
+	"liaison/stix"
+)
 
 // find settles which countries each object concerns for reasons of its own. What the publisher states
 // stands alone; else the database and the domains; else what is known of the things around it. Each
@@ -83,19 +88,16 @@ func (g *Graph) sightings() {
 			continue
 		}
 		refs := g.refs[e.refs:e.end]
+		id := g.nodes[e.node].id
 		for _, w := range refs {
-			if w.property != pWhere {
-				continue
+			if w.property == pWhere {
+				g.eachPlace(w.to, func(country int) { g.state(e.node, Sighted, country, id) })
 			}
-			g.eachPlace(w.to, func(country int) {
-				id := g.nodes[e.node].id
-				g.state(e.node, Sighted, country, id)
-				for _, of := range refs {
-					if of.property == pSightingOf || of.property == pObserved {
-						g.state(of.to, Sighted, country, id)
-					}
-				}
-			})
+		}
+		for _, of := range refs {
+			if of.property == pSightingOf || of.property == pObserved {
+				g.inherit(of.to, e.node, Sighted, func(c Code) bool { return c == Sighted })
+			}
 		}
 	}
 }
@@ -137,9 +139,9 @@ func (g *Graph) infrastructure() {
 		}
 		switch from, to := &g.nodes[l.from], &g.nodes[l.to]; {
 		case l.kind == indicates && isInfrastructure(to.id):
-			g.inherit(l.from, l.to, Indicates)
+			g.inherit(l.from, l.to, Indicates, placed)
 		case l.kind == consistsOf && isInfrastructure(from.id) && to.class == thingClass && !isInfrastructure(to.id):
-			g.inherit(l.to, l.from, PartOf)
+			g.inherit(l.to, l.from, PartOf, placed)
 		}
 	}
 }
@@ -149,12 +151,15 @@ func isInfrastructure(id string) bool {
 	return len(id) > len(prefix) && id[:len(prefix)] == prefix
 }
 
-// inherit gives n the countries that the publisher stated of the infrastructure from.
-func (g *Graph) inherit(n, from int32, code Code) {
+// placed tells how the publisher says where an infrastructure is.
+func placed(c Code) bool { return c == Listed || c == ListedAll || c == LocatedAt }
+
+// inherit gives n, for this reason, the countries that the publisher stated of from for one of those.
+func (g *Graph) inherit(n, from int32, code Code, which func(Code) bool) {
 	id := g.nodes[from].id
 	for i := g.nodes[from].said.first; i > 0; {
 		r := g.records[i-1]
-		if r.code == Listed || r.code == ListedAll || r.code == LocatedAt {
+		if which(r.code) {
 			g.state(n, code, int(r.country), id)
 		}
 		i = r.next
@@ -279,7 +284,8 @@ func (g *Graph) load(q *Request) {
 		return
 	}
 	asked := 0
-	for id, countries := range q.Kept {
+	for _, id := range slices.Sorted(maps.Keys(q.Kept)) {
+		countries := q.Kept[id]
 		n := g.intern([]byte(id))
 		if g.nodes[n].first >= 0 || !g.loadObject(h, n) {
 			continue

@@ -191,7 +191,6 @@ func (c *closure) waits(e int32, r *Route) {
 	if r.State != Nowhere {
 		return
 	}
-	const most = 16
 	refs := c.refs[c.entries[e].refs:c.entries[e].end]
 	unknown, anywhere := false, c.nodes[r.node].class != aboutClass
 	for _, x := range refs {
@@ -209,7 +208,7 @@ func (c *closure) waits(e int32, r *Route) {
 		return
 	}
 	for _, x := range refs {
-		if x.property.subject() && len(r.Waits) < most && c.available(x.to) == !unknown {
+		if x.property.subject() && len(r.Waits) < MaxWaits && c.available(x.to) == !unknown {
 			r.Waits = append(r.Waits, stix.ID(c.nodes[x.to].id))
 		}
 	}

@@ -422,15 +422,22 @@ func (g *Graph) surround(n int32, code Code, country int, value string) {
 	g.record(&v.also, &v.round, code, country, value)
 }
 
-// record adds a reason, the first of its code for each country.
+// record adds a reason, the first of its code for each country. A second reason for a country, and a
+// country outside the operation, is kept only while there are few, so that a list of many countries costs
+// no more than its length.
 func (g *Graph) record(c *chain, s *setID, code Code, country int, value string) {
-	for i := c.first; i > 0; i = g.records[i-1].next {
-		if have := &g.records[i-1]; have.code == code && int(have.country) == country {
+	const few = 8
+	if place := int(g.router.index[country]) - 1; place < 0 || g.sets.get(*s).Has(place) {
+		if c.n >= few {
 			return
 		}
-	}
-	if place := g.router.index[country]; place > 0 {
-		*s = g.sets.with(*s, int(place)-1)
+		for i := c.first; i > 0; i = g.records[i-1].next {
+			if have := &g.records[i-1]; have.code == code && int(have.country) == country {
+				return
+			}
+		}
+	} else {
+		*s = g.sets.with(*s, place)
 	}
 	if c.n >= MaxReasons {
 		return

@@ -65,7 +65,7 @@ type Route struct {
 	Own     Set // of To, for reasons of its own; the rest it was brought to or follows to
 	Refused Set // where it would go and Allowed forbids it
 	// Waits are the ids that a relationship, a sighting or another object about objects waits for: they
-	// are unknown (Waiting), or known and not in the same countries (Apart).
+	// are unknown (Waiting), or known and not in the same countries (Apart); at most MaxWaits.
 	Waits []stix.ID
 	// Notes are what the publisher is told: a country that could not be read.
 	Notes []string

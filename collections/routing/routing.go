@@ -26,6 +26,7 @@ const (
 	MaxBlockSpread   = 4       // countries that a CIDR block may span; one that spans more gives none
 	MaxBlockWork     = 1 << 22 // places looked up for all blocks of a publication; later blocks give none
 	MaxKnowledgeStep = 2       // relationships between malware, tools, actors … that are followed from one that is brought
+	MaxWaits         = 16      // ids listed that one object waits for
 	MaxWaiting       = 1_000   // kept objects that wait for one id and are looked at when it comes
 	MaxHeld          = 100_000 // kept objects that are looked at for one publication
 )

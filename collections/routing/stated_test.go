@@ -1,6 +1,8 @@
 package routing_test
 
 import (
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"liaison/collections/routing"
+	"liaison/stix"
 )
 
 const (
@@ -232,5 +235,71 @@ func TestPublicationList(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestExtensionDefinition: the definition that the documentation gives is one, and this one.
+func TestExtensionDefinition(t *testing.T) {
+	f, err := os.Open("../../docs/extension-definition.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s := stix.NewScanner(f, stix.Limits{})
+	last := ""
+	for s.Next() {
+		if p, _ := stix.Check(s.Object()); p != nil {
+			t.Errorf("%s: %v", s.Object().ID, p)
+		}
+		last = string(s.Object().ID)
+	}
+	if s.Err() != nil || last != routing.Extension {
+		t.Errorf("%s, %v", last, s.Err())
+	}
+}
+
+// TestPartners reads whom a publisher names.
+func TestPartners(t *testing.T) {
+	for object, want := range map[string]string{
+		object("tool", "x", `"extensions":{"`+routing.Extension+`":{"partners":["vn-police","lk-police"]}}`): "[vn-police lk-police] <nil>",
+		object("tool", "x", `"extensions":{"`+routing.Extension+`":{"countries":["VN"]}}`):                   "[] <nil>",
+		object("tool", "x"): "[] <nil>",
+		object("tool", "x", `"extensions":{"`+routing.Extension+`":{"partners":"vn-police"}}`): "[] /extensions/" + routing.Extension + "/partners: is no list of strings",
+	} {
+		s := objects(t, object)
+		if !s.Next() {
+			t.Fatal(s.Err())
+		}
+		list, problem := routing.Partners(s.Object())
+		text := "<nil>"
+		if problem != nil {
+			text = problem.Error()
+		}
+		if got := fmt.Sprint(list) + " " + text; got != want {
+			t.Errorf("%s: %s, want %s", object, got, want)
+		}
+	}
+}
+
+// TestManyCountries: the countries are complete, the reasons bounded, and a long list costs its length.
+func TestManyCountries(t *testing.T) {
+	var all []routing.Country
+	for a := 'A'; a <= 'Z'; a++ {
+		for b := 'A'; b <= 'Z'; b++ {
+			if c, err := routing.ParseCountry(string(a) + string(b)); err == nil {
+				all = append(all, c)
+			}
+		}
+	}
+	r := router(t, all...)
+	text := fmt.Sprintf("%q", all)
+	g := r.Graph()
+	s := objects(t, indicator("a", "[file:name = 'x']", listing(strings.ReplaceAll(text, " ", ","))))
+	for s.Next() {
+		g.Add(s.Object())
+	}
+	p := r.Plan(g, routing.Request{})
+	if p.Routes[0].To.Len() != len(all) || len(p.Reasons(&p.Routes[0])) != routing.MaxReasons {
+		t.Errorf("%d of %d countries, %d reasons", p.Routes[0].To.Len(), len(all), len(p.Reasons(&p.Routes[0])))
 	}
 }
