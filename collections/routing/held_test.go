@@ -169,6 +169,20 @@ func TestOperatorRoutes(t *testing.T) {
 	}
 }
 
+// TestRecalled: what was stated of a kept object once is not a reason to send it again: it may have been
+// refused, or taken back.
+func TestRecalled(t *testing.T) {
+	a := newArchive(t, router(t))
+	i := stix.ID(id("infrastructure", "i"))
+	a.objects[i] = object("infrastructure", "i")
+	a.reasons[i] = []routing.Reason{{Code: routing.LocatedAt, Country: "VN"}}
+	got := a.publish(routing.Request{}, indicator("a", "[file:name = 'x']"), relationship("indicates", "#indicator.a", "#infrastructure.i"))
+	want := []string{"indicator.a routed VN | indicates infrastructure in VN stated by the publisher"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestDropped(t *testing.T) {
 	r := router(t)
 	g := r.Graph()

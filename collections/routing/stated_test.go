@@ -97,6 +97,13 @@ func TestRules(t *testing.T) {
 				"network-traffic.t routed VN,LK | 203.113.131.1 is in VN by iploc 2026-09; domain under .lk",
 			},
 		},
+		"one step and no further": {
+			[]string{object("domain-name", "near", `"value":"y.com"`, `"resolves_to_refs":["#ipv4-addr.x"]`), object("domain-name", "far", `"value":"z.com"`, `"resolves_to_refs":["#domain-name.near"]`), object("ipv4-addr", "x", `"value":"203.113.131.1"`)},
+			[]string{
+				"domain-name.far nowhere  | ",
+				"domain-name.near routed VN | 203.113.131.1 is in VN by iploc 2026-09",
+			},
+		},
 		"observed data": {
 			[]string{object("observed-data", "o", `"object_refs":["#ipv4-addr.x","#file.f"]`), object("ipv4-addr", "x", `"value":"203.113.131.1"`), object("file", "f", `"name":"f"`)},
 			[]string{
