@@ -72,6 +72,7 @@ func journalVerify(w *world) *cobra.Command {
 named, with exit code 1.`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			w.damaged = true
 			return w.ask(cmd, func(ctx context.Context, c *admin.Client) error {
 				v, err := c.VerifyJournal(ctx)
 				if err != nil {

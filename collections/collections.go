@@ -69,7 +69,9 @@ type Place struct {
 
 // Item is one object on its way into the store: its bytes, untouched, and the facts read from them.
 type Item struct {
-	Raw     []byte
+	Raw     []byte   // nil when it is staged
+	Staged  int      // from 1: which of the objects that were staged for the publication it is; see Stager
+	Size    int      // bytes of a staged one
 	Digest  [32]byte // SHA-256 of Raw
 	ID      stix.ID
 	Type    string

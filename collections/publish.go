@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -29,7 +30,8 @@ func (d *Desk) Publish(ctx context.Context, p auth.Principal, at Place, body io.
 // PublishFor is Publish with the publisher's list of countries for all objects that have none of their
 // own. The list is for an intake: for any other collection it is ErrInvalid.
 func (d *Desk) PublishFor(ctx context.Context, p auth.Principal, at Place, body io.Reader, countries []string) (Status, error) {
-	in, done, err := d.prepare(ctx, p, at, body, countries)
+	stager, _ := d.Store.(Stager)
+	in, done, err := d.prepare(ctx, p, at, body, countries, stager)
 	if err != nil {
 		return Status{}, err
 	}
@@ -39,8 +41,8 @@ func (d *Desk) PublishFor(ctx context.Context, p auth.Principal, at Place, body 
 }
 
 // prepare makes a publication of a body. The caller calls done when it is stored or given up: until then
-// nothing else of the publisher is routed.
-func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.Reader, countries []string) (_ *intake, done func(), err error) {
+// nothing else of the publisher is routed. What is large goes to the stager, unless it is nil.
+func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.Reader, countries []string, stager Stager) (_ *intake, done func(), err error) {
 	done = func() {}
 	if err := d.allow(p, auth.Write, at); err != nil {
 		return nil, nil, err
@@ -50,8 +52,8 @@ func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.
 	if countries != nil && !c.Intake {
 		return nil, nil, fmt.Errorf("%w: countries: only what is published to the intake is routed; this is collection %s", ErrInvalid, c.Alias)
 	}
-	in := &intake{publication: Publication{
-		Status:    StatusID(uuid.NewString()),
+	in := &intake{stager: stager, publication: Publication{
+		Status:    newStatusID(d.now()),
 		Place:     at,
 		Publisher: p.Partner,
 		Actor:     p.Actor(),
@@ -67,11 +69,13 @@ func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.
 		}
 		in.graph = n.router.Graph()
 	}
-	if err := in.scan(body, d.Limits, c.Strict); err != nil {
+	if err := in.scan(ctx, body, d.Limits, c.Strict); err != nil {
+		in.unstage(ctx)
 		return nil, nil, err
 	}
 	if c.Intake {
 		if done, err = d.turns.take(ctx, at.Operation, p.Partner); err != nil {
+			in.unstage(ctx)
 			return nil, nil, err
 		}
 	}
@@ -80,10 +84,21 @@ func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.
 	}
 	if err != nil {
 		done()
+		in.unstage(ctx)
 		return nil, nil, err
 	}
 	in.hold()
 	return in, done, nil
+}
+
+// newStatusID makes a UUIDv4 whose first 48 bits are the time in ms, so that the statuses of one time
+// are neighbours in a store. The other 74 are random, and only the publisher is shown its status.
+func newStatusID(now time.Time) StatusID {
+	id := uuid.New()
+	var ms [8]byte
+	binary.BigEndian.PutUint64(ms[:], uint64(now.UnixMilli()))
+	copy(id[:6], ms[2:])
+	return StatusID(id.String())
 }
 
 // intake is a publication in the making.
@@ -99,6 +114,11 @@ type intake struct {
 	holding     holding
 	watched     map[int]watched // by draft, after mark by item; see hold.go
 	graph       *routing.Graph  // of what is sent to an intake; nil: of no other
+
+	stager   Stager // nil: everything stays in memory
+	staged   int    // how many objects were
+	unstaged int    // where those begin in publication.Items that were not
+	loose    int    // bytes of them
 }
 
 // draft is an item whose level waits for the definitions that the same body may bring later.
@@ -121,7 +141,7 @@ func (d *draft) object() stix.Object {
 
 // scan splits the body, checks each object, by all of the schemas where the collection is strict, and
 // copies what holds.
-func (in *intake) scan(body io.Reader, l stix.Limits, strict bool) error {
+func (in *intake) scan(ctx context.Context, body io.Reader, l stix.Limits, strict bool) error {
 	s := stix.NewScanner(body, l)
 	for n := 0; s.Next(); n++ {
 		o := s.Object()
@@ -138,6 +158,11 @@ func (in *intake) scan(body io.Reader, l stix.Limits, strict bool) error {
 			continue
 		}
 		in.keep(o, notes)
+		if in.loose += len(o.Raw); in.loose >= stageSize && in.stager != nil {
+			if err := in.stage(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	for i := range in.drafts {
 		in.drafts[i].Item = &in.publication.Items[i]
@@ -229,15 +254,19 @@ func cloned(list [][]byte) [][]byte {
 	return out
 }
 
-// arenaSize is what copy takes from the heap at once.
-const arenaSize = 1 << 20 // bytes
+// What copy takes from the heap at once, in bytes: what it took before and as much again, so that one
+// object is cheap and many are.
+const (
+	arenaFirst = 2 << 10
+	arenaMost  = 1 << 20
+)
 
 func (in *intake) copy(b []byte) []byte {
-	if len(b) > arenaSize/16 { // what is left at the end of an arena is lost
+	if len(b) > arenaMost/16 { // what is left at the end of an arena is lost
 		return bytes.Clone(b)
 	}
 	if len(b) > cap(in.arena)-len(in.arena) {
-		in.arena = make([]byte, 0, arenaSize)
+		in.arena = make([]byte, 0, max(len(b), min(max(2*cap(in.arena), arenaFirst), arenaMost)))
 	}
 	start := len(in.arena)
 	in.arena = append(in.arena, b...)

@@ -46,6 +46,11 @@ func (s *Store) newBatch(tx *bbolt.Tx) *batch {
 
 // idle reports whether there is nothing to write.
 func (b *batch) idle() bool {
+	for _, op := range b.ops {
+		if len(op.stagings) > 0 { // which has no line of its own
+			return false
+		}
+	}
 	return len(b.lines) == 0 && len(b.expired) == 0 && len(b.seal) == 0 && b.drained == nil && !b.clean
 }
 
@@ -59,6 +64,7 @@ type operation struct {
 	sets      *bbolt.Bucket
 	parcels   *parcels
 	discarded []discarded
+	stagings  []stagingRecord
 	last      collections.Added
 	given     bool // last has moved
 	number    uint16
@@ -261,7 +267,7 @@ func (b *batch) putMeta() error {
 func (op *operation) put(b *batch) error {
 	dirty := slices.SortedFunc(maps.Values(op.stacks), func(a, b *stack) int { return cmp.Compare(a.number, b.number) })
 	dirty = slices.DeleteFunc(dirty, func(s *stack) bool { return !s.dirty })
-	if len(dirty) == 0 && !op.given && op.keeping.idle() {
+	if len(dirty) == 0 && !op.given && op.keeping.idle() && len(op.stagings) == 0 {
 		return nil
 	}
 	o, err := b.tx.CreateBucketIfNotExists(operationName(op.id))
@@ -286,6 +292,9 @@ func (op *operation) put(b *batch) error {
 	}
 	if err := op.parcels.put(o); err != nil {
 		return fmt.Errorf("parcels: %w", err)
+	}
+	if err := op.putStagings(o); err != nil {
+		return fmt.Errorf("what is staged: %w", err)
 	}
 	for _, s := range dirty {
 		if s.fresh {

@@ -69,6 +69,7 @@ type Store struct {
 	copies  copies       // that run, to be ended when the store mends itself
 	db      *bbolt.DB    // nil while it cannot be opened; swapped by the committer under gate
 	deltas  deltas
+	staged  stagings
 	sealed  sealed // the committer's
 
 	spool *spool
@@ -106,7 +107,8 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{
 		o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), given: map[auth.OperationID]collections.Added{}, sealed: sealed{},
-		wake: make(chan struct{}, 1), stopping: make(chan struct{}),
+		staged: stagings{of: map[collections.StatusID]*staging{}},
+		wake:   make(chan struct{}, 1), stopping: make(chan struct{}),
 	}
 	db, err := o.open(o.Create)
 	if err != nil {
@@ -243,6 +245,9 @@ func (s *Store) start() error {
 	err = s.db.Update(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket([]byte(bucketMeta))
 		clean := meta.Get([]byte(keyClean))
+		if err := sweepStagings(tx); err != nil {
+			return err
+		}
 		b := s.newBatch(tx)
 		if err := b.drain(true); err != nil {
 			return err

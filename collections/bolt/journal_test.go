@@ -83,6 +83,7 @@ func TestVerifyNamesTheLine(t *testing.T) {
 			edit(t, o.Path, func(tx *bbolt.Tx) error {
 				return c.change(tx.Bucket([]byte("journal")), tx.Bucket([]byte("hash")), tx.Bucket([]byte("meta")))
 			})
+			o.Damaged = true
 			s = open(t, o)
 			defer s.Close()
 			_, err := s.VerifyJournal(t.Context())

@@ -336,7 +336,7 @@ func (k *keeping) tally(p auth.PartnerID, n, size int64) {
 }
 
 // keep plans to keep an item.
-func (k *keeping) keep(p *publication, it *collections.Item, keep *collections.Keep, hash uint64, alone bool) {
+func (k *keeping) keep(p *publication, it *collections.Item, raw []byte, keep *collections.Keep, hash uint64, alone bool) {
 	o := k.ids[hash]
 	if o == nil {
 		o = &keptOf{hash: hash}
@@ -344,11 +344,11 @@ func (k *keeping) keep(p *publication, it *collections.Item, keep *collections.K
 	}
 	k.last++
 	v := &keptVersion{
-		key: collections.KeptKey(k.last), hash: o.hash, raw: it.Raw, fresh: true, dirty: true,
+		key: collections.KeptKey(k.last), hash: o.hash, raw: raw, fresh: true, dirty: true,
 		keptRecord: keptRecord{
 			ID: it.ID, Type: it.Type, Spec: it.Spec, Version: it.Version.Text, At: it.Version.At, Level: it.Level,
 			Named: it.Named, Shared: it.Shared, Defines: it.Defines, Message: it.Message, Digest: it.Digest[:],
-			Size: len(it.Raw), Keep: *keep, Place: p.Place, Publisher: p.Publisher, Actor: p.Actor, Batch: p.Status,
+			Size: len(raw), Keep: *keep, Place: p.Place, Publisher: p.Publisher, Actor: p.Actor, Batch: p.Status,
 			Received: p.Received,
 		},
 	}

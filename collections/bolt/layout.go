@@ -29,6 +29,7 @@ import (
 //	  ix            lowest hash of a run      object versions by the hash of their id, see index.go
 //	  d             record number, part       what ix gets later, see delta.go
 //	  p             number                    objects of several collections, see parcels.go
+//	  st            status id                 what is staged for a publication, see stage.go
 //	  x             "S" set, "N" number       sets of collections, see places.go
 //	  n             "c" COLLECTION            2 bytes: its number in this operation
 //	                "C" number                the collection's id
@@ -74,6 +75,7 @@ const (
 	bucketDelta    = "d"
 	bucketSets     = "x"
 	bucketParcels  = "p"
+	bucketStagings = "st"
 	bucketNumbers  = "n"
 	bucketSegments = "s"
 	bucketFacts    = "m"

@@ -24,11 +24,13 @@ type ref struct {
 
 // parcels are those of an operation in a write transaction.
 type parcels struct {
-	stored *bbolt.Bucket // nil: there are none
-	last   uint64        // the highest number that was given
-	full   int           // bytes of a parcel
-	made   []*parcel     // in this transaction; the last one is open
-	gone   map[uint64][]uint32
+	stored  *bbolt.Bucket // nil: there are none
+	last    uint64        // the highest number that was given
+	full    int           // bytes of a parcel
+	made    []*parcel     // in this transaction; the last one is open, unless it is shut
+	shut    bool
+	gone    map[uint64][]uint32
+	dropped []uint64 // whole parcels that go
 }
 
 type parcel struct {
@@ -50,7 +52,7 @@ func openParcels(op *bbolt.Bucket, full int) *parcels {
 // add packs an object.
 func (p *parcels) add(raw []byte) ref {
 	var to *parcel
-	if n := len(p.made); n > 0 {
+	if n := len(p.made); n > 0 && !p.shut {
 		if to = p.made[n-1]; len(to.list) >= segmentObjects || to.size+len(raw)+4*len(to.list) > p.full {
 			to = nil
 		}
@@ -58,11 +60,25 @@ func (p *parcels) add(raw []byte) ref {
 	if to == nil {
 		p.last++
 		to = &parcel{number: p.last}
-		p.made = append(p.made, to)
+		p.made, p.shut = append(p.made, to), false
 	}
 	to.list = append(to.list, raw)
 	to.size += len(raw) + 1
 	return ref{to.number, uint32(len(to.list) - 1)}
+}
+
+// pack packs objects into parcels of their own.
+func (p *parcels) pack(raws [][]byte) []*parcel {
+	first := len(p.made)
+	for i, raw := range raws {
+		p.shut = p.shut || i == 0
+		p.add(raw)
+	}
+	packed := slices.Clone(p.made[first:])
+	if len(packed) > 0 {
+		p.shut = true
+	}
+	return packed
 }
 
 // remove takes the bytes of an object away.
@@ -82,7 +98,7 @@ func (p *parcels) remove(r ref) {
 
 // put writes what was planned.
 func (p *parcels) put(op *bbolt.Bucket) error {
-	if len(p.made) == 0 && len(p.gone) == 0 {
+	if len(p.made) == 0 && len(p.gone) == 0 && len(p.dropped) == 0 {
 		return nil
 	}
 	b, err := op.CreateBucketIfNotExists([]byte(bucketParcels))
@@ -95,6 +111,11 @@ func (p *parcels) put(op *bbolt.Bucket) error {
 			continue
 		}
 		if err := b.Put(parcelKey(m.number), packObjects(m.list, m.size)); err != nil {
+			return err
+		}
+	}
+	for _, number := range p.dropped {
+		if err := b.Delete(parcelKey(number)); err != nil {
 			return err
 		}
 	}

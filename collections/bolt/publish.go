@@ -18,7 +18,8 @@ const maxNames = 100
 // publication is a publication on its way through the committer.
 type publication struct {
 	collections.Publication
-	hashes []uint64 // of the items' ids
+	hashes  []uint64 // of the items' ids
+	staging *staging // what was staged for it; nil: nothing
 }
 
 // check refuses what no store could keep.
@@ -33,6 +34,10 @@ func (p *publication) check() error {
 			return fmt.Errorf("item %s: %w", it.ID, it.Keep.Check())
 		case len(it.To) == 0 && it.Keep == nil:
 			return fmt.Errorf("%w: item %s goes to no collection", collections.ErrInvalid, it.ID)
+		case it.Staged > 0:
+			if _, ok := p.staging.ref(it.Staged); !ok {
+				return fmt.Errorf("%w: item %s was not staged", collections.ErrInvalid, it.ID)
+			}
 		case len(it.Raw) == 0:
 			return fmt.Errorf("%w: item %s has no bytes", collections.ErrInvalid, it.ID)
 		case it.Spec != "2.0" && it.Spec != "2.1":
@@ -90,7 +95,8 @@ func (b *batch) publish(ctx context.Context, p *publication) (collections.Status
 		op.forget(verdicts)
 		return collections.Status{}, fmt.Errorf("publishing to %s: %w", p.Place.Collection, err)
 	}
-	op.place(verdicts, all)
+	op.place(p, verdicts, all)
+	op.settle(p, verdicts)
 	op.explain(verdicts)
 	b.record(p, &t)
 	t.Successes = collections.ListSuccesses(t.Successes, t.noted)
@@ -157,11 +163,15 @@ func (b *batch) judge(op *operation, p *publication, i int, t *tally) (verdict, 
 		return v, nil
 	}
 	if keep != nil {
-		if why := op.keeping.full(p.Publisher, len(it.Raw)); why != "" {
+		if why := op.keeping.full(p.Publisher, len(it.Raw)+it.Size); why != "" {
 			t.fail(p, it, why)
 			return v, nil
 		}
-		op.keeping.keep(p, it, keep, v.hash, len(known) == 0)
+		raw, err := op.raw(p, it)
+		if err != nil {
+			return v, err
+		}
+		op.keeping.keep(p, it, raw, keep, v.hash, len(known) == 0)
 		t.Kept++
 	}
 	for _, c := range it.To {
@@ -265,13 +275,10 @@ func (op *operation) many(s *stack, hash uint64, id stix.ID, first collections.A
 
 // place puts what was admitted into its collections: every id once, however many versions of it come.
 // It cannot fail.
-func (op *operation) place(verdicts []verdict, all []many) {
+func (op *operation) place(from *publication, verdicts []verdict, all []many) {
 	for _, v := range verdicts {
 		alone := len(op.known[v.hash]) == 1
-		p := inPlace(v.item.Raw)
-		if len(v.to) > 1 {
-			p = piece{ref: op.parcels.add(p.raw), length: p.length}
-		}
+		p := op.piece(from, &v)
 		for _, s := range v.to {
 			at := s.add(v.new, p)
 			v.new.spots = append(v.new.spots, at)
@@ -374,19 +381,19 @@ func (t *tally) succeed(it *collections.Item, version, message string, duplicate
 }
 
 type publishLine struct {
-	Status      collections.StatusID `json:"status"`
-	Operation   auth.OperationID     `json:"operation"`
+	Address     string               `json:"address,omitempty"` // in the order of canonical JSON
 	Collection  auth.CollectionID    `json:"collection"`
-	Publisher   auth.PartnerID       `json:"publisher"`
-	Address     string               `json:"address,omitempty"`
-	Total       int                  `json:"total"`
-	Success     int                  `json:"success"`
-	Failure     int                  `json:"failure"`
-	Duplicate   int                  `json:"duplicate"`
-	Kept        int                  `json:"kept,omitempty"`
-	First       string               `json:"first,omitempty"`
-	Last        string               `json:"last,omitempty"`
 	Collections []auth.CollectionID  `json:"collections,omitempty"`
+	Duplicate   int                  `json:"duplicate"`
+	Failure     int                  `json:"failure"`
+	First       string               `json:"first,omitempty"`
+	Kept        int                  `json:"kept,omitempty"`
+	Last        string               `json:"last,omitempty"`
+	Operation   auth.OperationID     `json:"operation"`
+	Publisher   auth.PartnerID       `json:"publisher"`
+	Status      collections.StatusID `json:"status"`
+	Success     int                  `json:"success"`
+	Total       int                  `json:"total"`
 }
 
 type refusedLine struct {

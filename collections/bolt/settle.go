@@ -121,7 +121,7 @@ func (b *batch) settle(t *collections.Settlement) (list []collections.Outcome, e
 	if all, err = op.gather(verdicts); err != nil {
 		return nil, err
 	}
-	op.place(verdicts, all)
+	op.place(&publication{}, verdicts, all)
 	op.explain(verdicts)
 	for _, l := range lines {
 		b.line(t.Actor, "kept.release", l)

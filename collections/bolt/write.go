@@ -17,8 +17,19 @@ import (
 const errNoMemory = syscall.ENOMEM
 
 // Publish implements collections.Store.
-func (s *Store) Publish(ctx context.Context, p collections.Publication) (collections.Status, error) {
+func (s *Store) Publish(ctx context.Context, p collections.Publication) (st collections.Status, err error) {
 	w := publication{Publication: p, hashes: make([]uint64, len(p.Items))}
+	s.staged.Lock()
+	w.staging = s.staged.of[p.Status]
+	s.staged.Unlock()
+	if w.staging != nil {
+		defer func() { // after a success there is nothing left to give up
+			if err != nil {
+				err = errors.Join(err, s.Unstage(context.WithoutCancel(ctx), p.Place.Operation, p.Status))
+			}
+			s.unstage(p.Status)
+		}()
+	}
 	if err := w.check(); err != nil {
 		return collections.Status{}, err
 	}
@@ -27,7 +38,6 @@ func (s *Store) Publish(ctx context.Context, p collections.Publication) (collect
 		w.hashes[i] = hashID(s.id, p.Items[i].ID)
 		r.size += (len(p.Items[i].Raw) + 256) * max(1, len(p.Items[i].To))
 	}
-	var st collections.Status
 	r.plan = func(b *batch) (err error) {
 		st, err = b.publishing(ctx, &w)
 		return err
