@@ -225,6 +225,9 @@ func doorsText(p admin.Partner) string {
 	if p.Agreement.Reference != "" {
 		fmt.Fprintf(&b, "  agreement        %s, until %s\n", p.Agreement.Reference, when(p.Agreement.Until))
 	}
+	if p.RequireAgreement {
+		fmt.Fprintf(&b, "  agreement        required: without one that holds, training collections alone\n")
+	}
 	for _, c := range p.Compatibility {
 		fmt.Fprintf(&b, "  compatibility    %s\n", c)
 	}

@@ -13,7 +13,7 @@ import (
 // settings are the flags of "partner set" as they are typed.
 type settings struct {
 	name, clearance, marking, operation, countries string
-	requireCertificate                             bool
+	requireCertificate, requireAgreement           bool
 	networks, agreement, until, compatibility      string
 	hold, exempt, attribution                      string
 	onward                                         bool
@@ -31,8 +31,9 @@ A partner that may read more than before is not given what it has passed by alre
 resync ID" makes it pull from the start.
 
 With --require-certificate nothing opens a door without the client's certificate, with --networks nothing
-from other addresses; both may be set. An agreement counts where the gateway requires one
-(require_agreement in config.json): without one a partner reaches training collections alone.
+from other addresses; both may be set. An agreement counts where one is required, of this
+partner (--require-agreement) or of all (require_agreement in config.json): without one that holds a partner
+reaches training collections alone.
 
 With --hold a publisher's objects wait for the operator ("liaison queue list"): all of them, or by rules
 separated by commas: type=TYPE, level=LEVEL (this one or stricter), pattern=TYPE (what tells of this kind of
@@ -68,6 +69,7 @@ With --onward the partner feeds others: it gets nothing above AMBER.`,
 	f.StringVar(&s.networks, "networks", "", "addresses and networks from which alone it may knock, separated by commas, or none")
 	f.StringVar(&s.agreement, "agreement", "", "reference of the agreement on file, or none; with --agreement-until")
 	f.StringVar(&s.until, "agreement-until", "", "last day on which it holds, like 2026-12-31")
+	f.BoolVar(&s.requireAgreement, "require-agreement", false, "without an agreement that holds it reaches training collections alone; =false takes it back")
 	f.StringVar(&s.compatibility, "compatibility", "", "what its clients need otherwise: empty-objects, or none")
 	f.StringVar(&s.hold, "hold", "", "what waits for the operator before anybody sees it: all, rules, or none")
 	f.StringVar(&s.exempt, "exempt", "", "guard lists that do not hold for it, separated by commas, or none")
@@ -109,6 +111,9 @@ func (s settings) change(cmd *cobra.Command) (in admin.PartnerChange, err error)
 	if given("require-certificate") {
 		in.RequireCertificate = &s.requireCertificate
 	}
+	if given("require-agreement") {
+		in.RequireAgreement = &s.requireAgreement
+	}
 	if v := text("networks", s.networks); v != nil {
 		list := append([]string{}, splitList(*v)...)
 		in.Networks = &list
@@ -146,7 +151,7 @@ func (s settings) change(cmd *cobra.Command) (in admin.PartnerChange, err error)
 
 // anyFlag reports whether one of the verb's own flags was given.
 func anyFlag(cmd *cobra.Command) bool {
-	for _, name := range []string{"name", "clearance", "default-marking", "require-certificate", "networks",
+	for _, name := range []string{"name", "clearance", "default-marking", "require-certificate", "require-agreement", "networks",
 		"agreement", "agreement-until", "compatibility", "hold", "exempt", "onward", "attribution"} {
 		if cmd.Flags().Changed(name) {
 			return true

@@ -70,6 +70,7 @@ type Partner struct {
 	RequireCertificate bool            `json:"require_certificate,omitzero"` // nothing opens a door without one
 	Networks           []netip.Prefix  `json:"networks,omitempty"`           // from where alone it may knock; none: from everywhere
 	Agreement          Agreement       `json:"agreement,omitzero"`           // on file
+	RequireAgreement   bool            `json:"require_agreement,omitzero"`   // without one that holds: training collections alone
 	Compatibility      []Compatibility `json:"compatibility,omitempty"`      // what its clients need otherwise
 
 	Publishing

@@ -41,8 +41,9 @@ type (
 		DefaultMarking *stix.Level // Unmarked takes it away
 
 		RequireCertificate *bool
-		Networks           *[]netip.Prefix  // empty takes them away, at most MaxNetworks
-		Agreement          *Agreement       // the zero value takes it away
+		Networks           *[]netip.Prefix // empty takes them away, at most MaxNetworks
+		Agreement          *Agreement      // the zero value takes it away
+		RequireAgreement   *bool
 		Compatibility      *[]Compatibility // empty takes them away
 
 		SetPublishing
@@ -127,6 +128,7 @@ func (c SetPartner) Apply(t *Tables, _ time.Time) (Effect, error) {
 
 		Networks      *changed[[]netip.Prefix]  `json:"networks,omitempty"`
 		Agreement     *changed[*Agreement]      `json:"agreement,omitempty"` // null: none
+		Required      *changed[bool]            `json:"require_agreement,omitempty"`
 		Compatibility *changed[[]Compatibility] `json:"compatibility,omitempty"`
 		publishingChanged
 	}{Partner: p.ID}
@@ -173,6 +175,10 @@ func (c SetPartner) Apply(t *Tables, _ time.Time) (Effect, error) {
 		}
 		what.Agreement = &changed[*Agreement]{p.Agreement.orNil(), a.orNil()}
 		p.Agreement = a
+	}
+	if c.RequireAgreement != nil {
+		what.Required = &changed[bool]{p.RequireAgreement, *c.RequireAgreement}
+		p.RequireAgreement = *c.RequireAgreement
 	}
 	if c.Compatibility != nil {
 		list, err := cleanCompatibility(*c.Compatibility)

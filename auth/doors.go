@@ -29,7 +29,7 @@ type Doors struct {
 	SecretPost bool // take client_secret_post at the token endpoint
 	// Spend makes a used assertion last; nil: private_key_jwt is not taken.
 	Spend            func(context.Context, UseAssertion) error
-	RequireAgreement bool // a partner without an agreement that holds reaches training collections alone
+	RequireAgreement bool // of every partner: without one that holds it reaches training collections alone
 
 	verified tokenMemory
 }
@@ -149,7 +149,7 @@ func (d *Doors) admit(t *Tables, p Principal, c Presented, now time.Time) (Princ
 	}
 	p.Address = c.Address
 	p.EmptyObjects = slices.Contains(partner.Compatibility, EmptyObjects)
-	p.Training = d.RequireAgreement && !partner.Agreement.Holds(now)
+	p.Training = (d.RequireAgreement || partner.RequireAgreement) && !partner.Agreement.Holds(now)
 	d.Uses.Note(p.Credential, now)
 	if c.Certificate != nil {
 		d.Uses.Note(c.Certificate.Serial, now)

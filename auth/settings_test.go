@@ -131,6 +131,17 @@ func TestAgreementRequired(t *testing.T) {
 	if in().Training {
 		t.Error("training where no agreement is required")
 	}
+	h.do(auth.SetPartner{ID: "acme", RequireAgreement: new(true)})
+	if !in().Training {
+		t.Error("required of this partner, and it has more than training")
+	}
+	if p, err := h.in(bearer(h.rival)); err != nil || p.Training {
+		t.Errorf("required of another partner: %+v, %v", p, err)
+	}
+	h.do(auth.SetPartner{ID: "acme", RequireAgreement: new(false)})
+	if in().Training {
+		t.Error("required no more, and nothing but training")
+	}
 	h.doors.RequireAgreement = true
 	p := in()
 	if !p.Training {

@@ -95,7 +95,7 @@ func (a *API) setPartner(r request) (any, error) {
 
 // set gives what the change is besides countries.
 func (in PartnerChange) set(id auth.PartnerID) (auth.SetPartner, error) {
-	set := auth.SetPartner{ID: id, Name: in.Name, RequireCertificate: in.RequireCertificate, Compatibility: in.Compatibility}
+	set := auth.SetPartner{ID: id, Name: in.Name, RequireCertificate: in.RequireCertificate, RequireAgreement: in.RequireAgreement, Compatibility: in.Compatibility}
 	set.SetPublishing = auth.SetPublishing{Hold: in.Hold, Exempt: in.Exempt, Onward: in.Onward}
 	if in.Attribution != nil {
 		a, err := auth.ParseAttribution(*in.Attribution)

@@ -41,11 +41,12 @@ type (
 		Networks           *[]string             `json:"networks,omitempty"`        // addresses and networks; [] is everywhere
 		Agreement          *string               `json:"agreement,omitempty"`       // its reference; "" takes it away
 		AgreementUntil     *string               `json:"agreement_until,omitempty"` // 2026-12-31, or a time in RFC 3339; with agreement
-		Compatibility      *[]auth.Compatibility `json:"compatibility,omitempty"`   // [] is none
-		Hold               *[]auth.HoldRule      `json:"hold,omitempty"`            // what waits for the operator; [] is nothing
-		Exempt             *[]string             `json:"exempt,omitempty"`          // guard lists that do not hold for it; [] is none
-		Onward             *bool                 `json:"onward,omitempty"`          // it feeds others
-		Attribution        *string               `json:"attribution,omitempty"`     // named or pseudonym
+		RequireAgreement   *bool                 `json:"require_agreement,omitempty"`
+		Compatibility      *[]auth.Compatibility `json:"compatibility,omitempty"` // [] is none
+		Hold               *[]auth.HoldRule      `json:"hold,omitempty"`          // what waits for the operator; [] is nothing
+		Exempt             *[]string             `json:"exempt,omitempty"`        // guard lists that do not hold for it; [] is none
+		Onward             *bool                 `json:"onward,omitempty"`        // it feeds others
+		Attribution        *string               `json:"attribution,omitempty"`   // named or pseudonym
 
 		Operation auth.OperationID `json:"operation,omitempty"`
 		Countries []string         `json:"countries,omitempty"`
