@@ -45,10 +45,11 @@ type GuardList struct {
 
 // Hit is a value of an object that a guard list has.
 type Hit struct {
-	List  string
-	Block bool   // its release takes two
-	Hold  bool   // it is held; neither: only a rule of the publisher's asks for the list
-	Text  string // in words, for the publisher and the operator
+	List    string
+	Block   bool   // its release takes two
+	Hold    bool   // it is held; neither: only a rule of the publisher's asks for the list
+	Example bool   // a value of documents: where the publisher itself chose the readers, it is told, not held
+	Text    string // in words, for the publisher and the operator
 }
 
 // holding gives what a partner's publications are held to now.
@@ -83,24 +84,33 @@ type watched struct {
 	hits []Hit
 }
 
-// watch looks at an object that becomes draft i.
-func (in *intake) watch(o *stix.Object, i int) {
+// watch looks at an object that becomes draft i; note is what its publisher is told of it.
+func (in *intake) watch(o *stix.Object, i int) (note string) {
 	var w watched
 	if len(in.holding.patterns) > 0 {
 		w.kind = in.holding.observes(o)
 	}
 	if in.holding.guard != nil {
 		w.hits = slices.DeleteFunc(in.holding.guard.Check(o), func(h Hit) bool {
-			return slices.Contains(in.holding.exempt, h.List) || !h.Block && !h.Hold && !slices.Contains(in.holding.lists, h.List)
+			asked := slices.Contains(in.holding.lists, h.List)
+			switch {
+			case slices.Contains(in.holding.exempt, h.List):
+				return true
+			case h.Example && in.graph == nil && !asked:
+				note = appendMessage(note, "taken as an example, for "+clip(h.Text))
+				return true
+			}
+			return !h.Block && !h.Hold && !asked
 		})
 	}
 	if w.kind == "" && len(w.hits) == 0 {
-		return
+		return note
 	}
 	if in.watched == nil {
 		in.watched = map[int]watched{}
 	}
 	in.watched[i] = w
+	return note
 }
 
 // observes gives the first kind of observable of an object that a rule asks for.

@@ -80,7 +80,7 @@ func TestPublishMemory(t *testing.T) {
 	}
 	took := w.most - before
 	t.Logf("%d bytes took %d, %.2f times", size, took, float64(took)/float64(size))
-	if took > size*3/2 {
+	if took > size*8/5 {
 		t.Errorf("%d bytes took %d", size, took)
 	}
 }

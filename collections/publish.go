@@ -195,7 +195,9 @@ func (in *intake) keep(o *stix.Object, notes []*stix.Note) {
 			}
 		}
 	}
-	in.watch(o, len(in.drafts))
+	if note := in.watch(o, len(in.drafts)); note != "" {
+		item.Message = appendMessage(item.Message, note)
+	}
 	if in.graph != nil {
 		in.graph.Add(o)
 	}
