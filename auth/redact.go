@@ -58,10 +58,11 @@ var stixName = regexp.MustCompile(`^[A-Za-z0-9-]+--[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]
 // plainWord reports whether what only is long is no credential: 32 random characters of base64url are
 // never all in one case.
 func plainWord(s string) bool {
-	if len(s) >= len(secretPrefix) && strings.EqualFold(s[:len(secretPrefix)], secretPrefix) || strings.ContainsAny(s, "+/.=") {
+	lower := strings.ToLower(s)
+	if strings.Contains(lower, secretPrefix) || strings.ContainsAny(s, "+/.=") {
 		return false
 	}
-	return strings.ToLower(s) == s || strings.ToUpper(s) == s || stixName.MatchString(s)
+	return lower == s || strings.ToUpper(s) == s || stixName.MatchString(s)
 }
 
 // Discreet gives a handler of logs that redacts the texts and the errors among the attributes, and

@@ -70,3 +70,23 @@ func TestDiscreetLog(t *testing.T) {
 type valuer string
 
 func (v valuer) LogValue() slog.Value { return slog.StringValue(string(v)) }
+
+// FuzzRedact holds that nothing that looks like a credential remains, whatever is around it, and that
+// what is redacted once is not changed again.
+func FuzzRedact(f *testing.F) {
+	f.Add("lsn_", "aB3_-xYz", "user:")
+	f.Add(" have \"", "eyJhbGciOiJub25lIn0.e30.", "\"")
+	f.Add("/join/", "zpCNXH4NTmcyQD5zwCrYyR6j3MewBbuxOYLBGVRhXlQ", "--")
+	f.Fuzz(func(t *testing.T, before, middle, after string) {
+		secret := "lsn_zpCNXH4NTmcyQD5zwCrYyR6j3MewBbu_OYLBGVRhXlQ"
+		for _, s := range []string{before + secret + after, before + middle + secret + after, before + secret[:20] + middle + after} {
+			got := auth.Redact(s)
+			if strings.Contains(got, secret[:20]) || strings.Contains(got, secret[4:]) {
+				t.Errorf("%q gives %q", s, got)
+			}
+			if again := auth.Redact(got); again != got {
+				t.Errorf("%q becomes %q", got, again)
+			}
+		}
+	})
+}

@@ -48,6 +48,11 @@ func (s *Server) enter(k *call, r route) error {
 			return k.page(http.StatusOK, welcomePage, s.welcome())
 		}
 	}
+	// A browser adds a password that it remembers, and a certificate, to what another site's page sends.
+	// TAXII's own methods need a media type that makes it ask first; these do not.
+	if r.door == client && s.sites.Check(k.r) != nil {
+		return taxii.NewError(http.StatusForbidden, "cross_site", "Not permitted", "this is not for the pages of other sites")
+	}
 	leave, err := s.login(k)
 	if err != nil {
 		return err

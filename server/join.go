@@ -184,6 +184,11 @@ func (s *Server) postSecret(k *call) error {
 		return taxii.NewError(http.StatusForbidden, "insufficient_proof", "Not permitted",
 			"a token alone does not rotate secrets: send the secret as HTTP Basic, or come with the certificate")
 	}
+	done, err := s.changing.take(k.p.Client) // the operator's acts wait in the same queue
+	if err != nil {
+		return err
+	}
+	defer done()
 	text, secret := s.o.Vault.NewSecret(s.now())
 	change := auth.AddSecret{Client: k.p.Client, Secret: secret, Overlap: rotateOverlap}
 	held := 0 // secrets of the client

@@ -197,6 +197,32 @@ func TestThreat15DelayTellsNobody(t *testing.T) {
 	}
 }
 
+// A page of another site cannot make a browser that remembers a password, or holds a certificate, change
+// what a client has.
+func TestOtherSitesChangeNothing(t *testing.T) {
+	g := open(t)
+	for _, path := range []string{"/client/secret", "/client/certificate", "/admin/v1/partners"} {
+		for name, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"} {
+			a := g.ask(g.vn, http.MethodPost, path, header("Content-Type", "text/plain"), header(name, value), body(`{"csr":"x"}`))
+			if a.status != 403 || !strings.Contains(string(a.body), "cross_site") {
+				t.Errorf("POST %s with %s: %d %s", path, name, a.status, a.body)
+			}
+		}
+	}
+	if got := len(g.registry.State().Access.Clients[g.vn.id].Secrets); got != 1 {
+		t.Errorf("%d secrets, want the one", got)
+	}
+	for name, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"} {
+		// A form of another site has one of three media types, and none of them publishes.
+		for _, media := range []string{"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a"} {
+			g.ask(g.vendor, http.MethodPost, "/secure/collections/vn/objects/", header("Content-Type", media), header(name, value), body(`{"objects":[]}`)).want(415)
+		}
+	}
+	if a := g.ask(g.vn, http.MethodPost, "/client/secret", header("Origin", g.url), header("Sec-Fetch-Site", "same-origin")); a.status != 200 {
+		t.Errorf("its own page: %d %s", a.status, a.body)
+	}
+}
+
 // wholeMinute sets the clock to the beginning of a minute.
 func (g *gateway) wholeMinute() {
 	now := time.Now()

@@ -41,7 +41,7 @@ func (s *Server) postRevoke(k *call) error {
 	}
 	defer leave()
 	if change, ok := s.o.Doors.Revocation(p, token); ok {
-		done, err := s.revoking.take(p.Client) // the operator's acts wait in the same queue
+		done, err := s.changing.take(p.Client) // the operator's acts wait in the same queue
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,11 @@ func (s *Server) postCertificate(k *call) error {
 		return taxii.NewError(http.StatusForbidden, "insufficient_proof", "Not permitted",
 			"a certificate is renewed by the one that it follows: open the connection with it")
 	}
+	done, err := s.changing.take(k.p.Client) // the operator's acts wait in the same queue
+	if err != nil {
+		return err
+	}
+	defer done()
 	var in struct {
 		CSR string `json:"csr"`
 	}

@@ -39,7 +39,7 @@ const (
 
 	maxHeader     = 64 << 10 // bytes of a header block
 	maxForm       = 16 << 10 // bytes of a form of the token endpoint
-	maxRevoking   = 4        // revocations of tokens of one client that wait for their commit
+	maxChanging   = 4        // changes of one client's own credentials that wait for their commit
 	maxJoin       = 32 << 10 // bytes of a request to join
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
@@ -88,7 +88,8 @@ type Server struct {
 	strayed  *tally // cursors that were carried into another collection
 	flights  flights
 	rates    rates
-	revoking flights // revocations of tokens alone
+	sites    *http.CrossOriginProtection
+	changing flights // what a client changes of its own credentials, alone
 	contents *contents
 	tarpit   chan struct{}
 	pools    *pools
@@ -113,7 +114,8 @@ func New(o Options) (*Server, error) {
 		o:        o,
 		base:     strings.TrimSuffix(o.URL.String(), "/"),
 		cursors:  taxii.Cursors{MAC: o.Vault.MAC, Holds: o.Vault.Holds},
-		revoking: flights{most: maxRevoking, now: map[auth.ClientID]int{}},
+		sites:    http.NewCrossOriginProtection(),
+		changing: flights{most: maxChanging, now: map[auth.ClientID]int{}},
 		flights:  flights{most: o.MaxInFlight, now: map[auth.ClientID]int{}},
 		rates:    rates{perMinute: o.RatePerMinute, burst: o.RateBurst},
 		tarpit:   make(chan struct{}, maxDelayed),
