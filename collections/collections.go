@@ -81,6 +81,8 @@ type Item struct {
 	Named   []auth.PartnerID    // recipients of a RED object
 	Shared  bool                // nobody owns this id: each publisher has its own copy
 	Defines stix.Level          // the level that a marking-definition defines, else Unmarked
+	Author  stix.ID             // whom created_by_ref names, where that must be the publisher's own; "": nobody is held to it
+	Lower   bool                // its publisher confirms that it is marked lower than the version before it
 	Message string              // what the publisher is told although it was taken
 	To      []auth.CollectionID // each once; at least one, unless it is kept
 	Keep    *Keep               // nil: it is not kept
@@ -194,6 +196,7 @@ type Publication struct {
 	Items     []Item       // in order of arrival
 	Failures  []Detail     // what failed at the door, at most MaxDetails
 	Failed    int          // how many that were
+	Reason    string       // why the gateway itself moves what was published before; see Store
 	Still     func() error // whether the publisher still may; asked within the commit
 }
 

@@ -45,6 +45,11 @@ import (
 //     publisher (by the lowest Added among what it sees) of whose copies it sees any, and no other.
 //   - A publisher has at most MaxVersions of one id in an operation, each date_added counted and what
 //     was deleted not. An item that would be one more is a failure whose message names the bound.
+//   - An item is a failure whose Author is an id that another publisher owns, told to the operator as
+//     ownership is; an Author that nobody has is the publisher's from then on, as if it had been kept.
+//   - An item that would be added or kept is a failure when its level is below that of the version before
+//     it, and it is neither Lower nor Brought: of the same publisher's present and kept versions the newest
+//     one that is older, or, without versions, any of them. Levels that open nothing do not count.
 //   - Items see the earlier items of their own publication, and publications the earlier ones.
 //   - A deleted version counts for ownership only: it can be published again, under a new Added.
 //
@@ -93,8 +98,8 @@ type Store interface {
 
 	// Publish adds objects and keeps the status. It writes one journal line of kind "publish" with the
 	// status id, the place, counts, the run of date_added and the collections, and after it one of kind
-	// "ownership.refused" with the ids when there were such. An error of Still is returned as it is and
-	// stores nothing. In the status the failures at the door come first, then the store's.
+	// "ownership.refused" with the ids when there were such. With a Reason it keeps no status, and the line is of kind
+	// "route". An error of Still is returned as it is and stores nothing. In the status the failures at the door come first, then the store's.
 	Publish(ctx context.Context, p Publication) (Status, error)
 
 	// Delete removes the versions that match: their bytes go, facts stay for ownership and the journal.

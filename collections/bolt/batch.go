@@ -274,8 +274,10 @@ func (op *operation) put(b *batch) error {
 	if err != nil {
 		return err
 	}
-	if err := o.Put([]byte(keyLast), number(int64(op.last))); err != nil {
-		return err
+	if op.given { // otherwise it may be what a call that failed was given in vain
+		if err := o.Put([]byte(keyLast), number(int64(op.last))); err != nil {
+			return err
+		}
 	}
 	names, err := o.CreateBucketIfNotExists([]byte(bucketNumbers))
 	if err != nil {

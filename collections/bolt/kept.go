@@ -399,7 +399,25 @@ func (k *keeping) touch(v *keptVersion) {
 }
 
 // idle reports whether there is nothing to write.
-func (k *keeping) idle() bool { return k == nil || len(k.changed) == 0 }
+func (k *keeping) idle() bool { return k == nil || len(k.changed) == 0 && len(k.claims) == 0 }
+
+// claim plans that an id, which nobody has, is a publisher's.
+func (k *keeping) claim(hash uint64, id stix.ID, p auth.PartnerID, shared bool) {
+	o := k.ids[hash]
+	if o == nil {
+		o = &keptOf{hash: hash}
+		k.ids[hash] = o
+	}
+	if o.claim != nil {
+		return
+	}
+	o.claim, o.unstored = &claim{ID: id, Publisher: p, Shared: shared}, true
+	k.claims = append(k.claims, o)
+	k.undo = append(k.undo, func() {
+		o.claim, o.unstored = nil, false
+		k.claims = k.claims[:len(k.claims)-1]
+	})
+}
 
 // put writes what was planned into the operation's bucket.
 func (k *keeping) put(op *bbolt.Bucket) error {

@@ -162,6 +162,20 @@ func (b *batch) judge(op *operation, p *publication, i int, t *tally) (verdict, 
 		t.fail(p, it, fmt.Sprintf("%d versions of this object are there, and no more may be: delete old ones first", collections.MaxVersions))
 		return v, nil
 	}
+	if len(v.to) > 0 || keep != nil {
+		why := lowered(known, mine, p, it)
+		if why == "" {
+			why, err = b.unowned(op, p, it, t)
+		}
+		if err != nil {
+			return v, err
+		}
+		if why != "" {
+			t.fail(p, it, why)
+			v.to = nil
+			return v, nil
+		}
+	}
 	if keep != nil {
 		if why := op.keeping.full(p.Publisher, len(it.Raw)+it.Size); why != "" {
 			t.fail(p, it, why)
@@ -313,6 +327,7 @@ type tally struct {
 	collections.Status
 	named   bool // every success is told by its id: there is more in the run than the status tells
 	refused int
+	authors []stix.ID // that may be named
 	ids     []stix.ID // of those, at most maxNames
 	reached []auth.CollectionID
 	told    []told

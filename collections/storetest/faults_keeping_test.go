@@ -11,6 +11,14 @@ import (
 func keepingFaults() []fault {
 	return []fault{
 		{
+			name: "forgets authors", reportedBy: "identity/an_author_is_one_publisher's",
+			breaks: items(func(it *collections.Item) { it.Author = "" }),
+		},
+		{
+			name: "lowers markings", reportedBy: "identity/a_marking_is_not_lowered_by_mistake",
+			breaks: items(func(it *collections.Item) { it.Lower = true }),
+		},
+		{
 			name: "adds what is to be kept", reportedBy: "keeping/what_is_kept_is_there_and_nobody_sees_it",
 			breaks: items(func(it *collections.Item) {
 				if it.Keep != nil && len(it.To) == 0 {

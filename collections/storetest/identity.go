@@ -22,6 +22,8 @@ func identity() []step {
 		step{"deletion shows the next copy", identityNextCopy},
 		step{"ownership is told to the operator", identityTold},
 		step{"one more version than there may be", identityMany},
+		step{"an author is one publisher's", identityAuthor},
+		step{"a marking is not lowered by mistake", identityLower},
 	)
 }
 
@@ -371,4 +373,85 @@ func identityMany(e *env) {
 	q := last()
 	q.IDs = []stix.ID{list[0].ID}
 	e.gives("the last of many", ownView(north), in(vn), q, version(most+1))
+}
+
+// identityAuthor: whoever names an author first has it, and nobody else may name it or publish it.
+func identityAuthor(e *env) {
+	theirs, mine := item(50, kind("identity")).ID, item(51, kind("identity")).ID
+	e.added(north, item(1, by(theirs)), item(2, by(theirs)), item(50, kind("identity"), by(theirs)))
+	for n, c := range []struct {
+		what string
+		it   collections.Item
+		ok   bool
+	}{
+		{"another's author", item(10, by(theirs)), false},
+		{"another's author, to be kept", item(11, by(theirs), keep(vn)), false},
+		{"its own author", item(12, by(mine)), true},
+		{"its own author again", item(13, by(mine)), true},
+		{"no author", item(14), true},
+		{"an identity that names itself", item(52, kind("identity"), by(item(52, kind("identity")).ID)), true},
+		{"another's identity", item(50, kind("identity"), modified(3)), false},
+	} {
+		s := e.publish(south, c.it)
+		if (s.Success == 1) != c.ok {
+			e.Errorf("%d, %s: %+v", n, c.what, s)
+		}
+	}
+	e.reopen()
+	if s := e.publish(north, item(20, by(mine)), item(51, kind("identity"))); s.Failure != 2 {
+		e.Errorf("an author that another named first: %+v", s)
+	}
+	if s := e.publish(south, item(51, kind("identity")), item(15, by(mine), keep(lk))); s.Success != 2 {
+		e.Errorf("the author itself: %+v", s)
+	}
+	if n := len(e.linesOf("ownership.refused")); n != 4 {
+		e.Errorf("%d lines of kind ownership.refused, want 4", n)
+	}
+}
+
+// identityLower: a newer version is not marked lower than the one before it unless that is meant.
+func identityLower(e *env) {
+	v := func(n int, l stix.Level, more ...trait) collections.Item {
+		return item(1, append([]trait{modified(n), level(l), guarded}, more...)...)
+	}
+	o := func(text string, l stix.Level) collections.Item {
+		return item(2, observable, body(text), level(l), guarded)
+	}
+	for n, c := range []struct {
+		what string
+		it   collections.Item
+		ok   bool
+	}{
+		{"the first", v(5, stix.Amber), true},
+		{"an older one", v(3, stix.Green), true},
+		{"a newer one alike", v(6, stix.Amber), true},
+		{"a newer one below", v(7, stix.Green), false},
+		{"a newer one below, to be kept", v(7, stix.Green, keep(vn)), false},
+		{"a newer one above, kept", v(8, stix.Red, keep(vn)), true},
+		{"one between, above", v(7, stix.AmberStrict), true},
+		{"below the kept one", v(9, stix.AmberStrict), false},
+		{"below, and meant", v(9, stix.Green, func(d *draft) { d.Lower = true }), true},
+		{"as the newest before it", v(10, stix.Green), true},
+		{"nobody sees it", v(11, stix.Unknown), true},
+		{"after what nobody sees", v(12, stix.Clear), true},
+		{"an observable", o("a", stix.Amber), true},
+		{"an observable below", o("b", stix.Green), false},
+		{"an observable alike", o("b", stix.Amber), true},
+		{"an observable that is there", o("a", stix.Green), true},
+	} {
+		if s := e.publish(north, c.it); (s.Success == 1) != c.ok {
+			e.Errorf("%d, %s: %+v", n, c.what, s)
+		}
+	}
+	if s := e.publish(north, v(9, stix.Clear)); s.Duplicate != 1 {
+		e.Errorf("what is there already: %+v", s)
+	}
+	keys := e.waiting(collections.KeptQuery{})
+	if out := e.release(keys[len(keys)-1].Key); out[0].Added == 0 {
+		e.Errorf("a release of what was judged before: %+v", out)
+	}
+	e.remove(north, in(vn), item(1).ID)
+	if s := e.publish(north, v(20, stix.Clear)); s.Success != 1 {
+		e.Errorf("after a deletion: %+v", s)
+	}
 }

@@ -145,6 +145,7 @@ func keptUnseen(e *env) {
 		e.gives("the publisher", ownView(north), in(vn), every(), item(1))
 		var list []collections.Kept
 		for n, it := range []collections.Item{held, seen} {
+			it.Lower = false
 			list = append(list, collections.Kept{
 				Key: collections.KeptKey(n + 1), Item: it, Size: len(it.Raw), Place: in(vn), Publisher: north,
 				Actor: p.Actor, Batch: p.Status, Received: p.Received,

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -120,6 +121,7 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 		old, gone := m.before(p, it)
 		if it.Brought {
 			if !gone && m.objection(p, it) == "" {
+				m.name(p, it, m.rest(p, it))
 				if keep := m.rest(p, it); keep != nil {
 					m.hold(p, it, *keep)
 				}
@@ -135,9 +137,11 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 			m.restore(old)
 			if m.foreign(p, it) {
 				refused = append(refused, it.ID)
+			} else if strings.Contains(why, "created by") {
+				refused = append(refused, it.Author)
 			}
 			s.Failure++
-			s.Failures = appendDetail(s.Failures, it.ID, it.Version.Text, why)
+			s.Failures = appendDetail(s.Failures, it.ID, cmp.Or(it.Version.Text, collections.AddedAt(p.Received).String()), why)
 			continue
 		}
 		s.Success++
@@ -147,6 +151,7 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 			there = m.there(p, it, it.To[0])
 		}
 		keep := m.rest(p, it)
+		m.name(p, it, keep)
 		if keep != nil {
 			m.hold(p, it, *keep)
 			s.Kept++
@@ -165,12 +170,16 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 		reached = append(reached, it.To...)
 	}
 	s.Successes = listed(s.Successes)
-	m.statuses = append(m.statuses, s)
+	kind := "route"
+	if p.Reason == "" {
+		kind = "publish"
+		m.statuses = append(m.statuses, s)
+	}
 	slices.Sort(reached)
-	lines := []auth.Line{lineOf(now.Time(), p.Actor, "publish", map[string]any{
+	lines := []auth.Line{lineOf(now.Time(), p.Actor, kind, map[string]any{
 		"status": p.Status, "operation": p.Place.Operation, "collection": p.Place.Collection, "publisher": p.Publisher,
 		"success": s.Success, "failure": s.Failure, "duplicate": s.Duplicate, "kept": s.Kept,
-		"first": runText(s.First), "last": runText(s.Last), "collections": slices.Compact(reached),
+		"first": runText(s.First), "last": runText(s.Last), "collections": slices.Compact(reached), "reason": p.Reason,
 	})}
 	if len(refused) > 0 {
 		lines = append(lines, lineOf(now.Time(), p.Actor, "ownership.refused", map[string]any{
@@ -257,6 +266,12 @@ func (m *Model) objection(p collections.Publication, it collections.Item) string
 	new := keep != nil || slices.ContainsFunc(it.To, func(c auth.CollectionID) bool { return m.there(p, it, c) == nil })
 	if new && m.held(p, it)+len(mine) >= collections.MaxVersions {
 		return fmt.Sprintf("more than %d versions", collections.MaxVersions)
+	}
+	if l := m.levelBefore(p, it); new && !it.Lower && !it.Brought && l <= stix.Red && it.Level < l {
+		return "marked below the version before it"
+	}
+	if new && m.stranger(p, it) {
+		return "created by another partner's identity"
 	}
 	if keep != nil {
 		n, size := 0, 0
@@ -368,4 +383,47 @@ func (m *Model) Delete(ctx context.Context, d collections.Deletion) (int, error)
 		"operation": d.Place.Operation, "collection": d.Place.Collection, "id": d.ID, "count": len(gone),
 	}))
 	return len(gone), nil
+}
+
+// levelBefore gives the level of the version before an item's, Unmarked for none.
+func (m *Model) levelBefore(p collections.Publication, it collections.Item) stix.Level {
+	type before struct {
+		at    stix.Instant
+		level stix.Level
+	}
+	var list []before
+	for _, v := range m.copyOf(p.Place.Operation, p.Publisher, it.ID) {
+		if v.versioned == it.Version.At.Set {
+			list = append(list, before{v.Version.At, v.Level})
+		}
+	}
+	for _, k := range m.waiting(p.Place.Operation, p.Publisher, it.ID) {
+		if k.Item.Version.At.Set == it.Version.At.Set {
+			list = append(list, before{k.Item.Version.At, k.Item.Level})
+		}
+	}
+	if it.Version.At.Set {
+		list = slices.DeleteFunc(list, func(b before) bool { return b.at.Compare(it.Version.At) >= 0 })
+		newest := slices.MaxFunc(append(list, before{}), func(a, b before) int { return a.at.Compare(b.at) })
+		list = slices.DeleteFunc(list, func(b before) bool { return b.at.Compare(newest.at) != 0 })
+	}
+	level := stix.Unmarked
+	for _, b := range list {
+		level = max(level, b.level)
+	}
+	return level
+}
+
+// stranger reports whether another publisher owns the item's author.
+func (m *Model) stranger(p collections.Publication, it collections.Item) bool {
+	return it.Author != "" && it.Author != it.ID && m.foreign(p, collections.Item{ID: it.Author})
+}
+
+// name claims the author of an item that is new.
+func (m *Model) name(p collections.Publication, it collections.Item, keep *collections.Keep) {
+	new := keep != nil || slices.ContainsFunc(it.To, func(c auth.CollectionID) bool { return m.there(p, it, c) == nil })
+	had := slices.ContainsFunc(m.byID[it.Author], func(v *version) bool { return v.at.Operation == p.Place.Operation })
+	if new && it.Author != "" && it.Author != it.ID && !had && m.claimOf(p.Place.Operation, it.Author) == nil {
+		m.claims = append(m.claims, &claim{p.Place.Operation, it.Author, p.Publisher, false})
+	}
 }

@@ -109,6 +109,12 @@ func (w *walk) item() collections.Item {
 	} else if w.chance(20) {
 		ts = append(ts, keepAs(collections.KeepUnrouted))
 	}
+	if w.chance(3) {
+		ts = append(ts, guarded)
+	}
+	if w.chance(6) {
+		ts = append(ts, by(item(pick(w.dice, 0, 1, 900, 901, 902)).ID))
+	}
 	switch w.below(8) {
 	case 0, 1:
 		return item(100+w.below(4), append(ts, shared)...)

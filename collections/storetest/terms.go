@@ -63,7 +63,7 @@ type trait func(*draft)
 func item(n int, traits ...trait) collections.Item {
 	d := draft{Item: collections.Item{
 		ID: idOf("indicator", n), Type: "indicator", Spec: "2.1", Version: versionOf(1),
-		Level: stix.Clear, To: []auth.CollectionID{vn},
+		Level: stix.Clear, To: []auth.CollectionID{vn}, Lower: true,
 	}}
 	for _, t := range traits {
 		t(&d)
@@ -122,6 +122,11 @@ func body(s string) trait             { return func(d *draft) { d.body = s } }
 func raw(b string) trait              { return func(d *draft) { d.Raw = []byte(b) } }
 func message(s string) trait          { return func(d *draft) { d.Message = s } }
 func to(c ...auth.CollectionID) trait { return func(d *draft) { d.To = c } }
+
+func by(author stix.ID) trait { return func(d *draft) { d.Author = author } }
+
+// guarded makes an item that must not be marked below the version before it.
+func guarded(d *draft) { d.Lower = false }
 
 // shared makes an id that everybody derives alike.
 func shared(d *draft) { d.Shared = true }
