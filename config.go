@@ -53,6 +53,9 @@ type config struct {
 	RequireAgreement bool     `json:"require_agreement"`     // partners without one reach training collections alone
 	ClientSecretPost bool     `json:"client_secret_post"`    // the token endpoint takes the secret in the form too
 
+	AddressData    string            `json:"address_database,omitempty"` // an MMDB file for routing; none: the built-in one
+	CountryDomains map[string]string `json:"country_domains,omitempty"`  // top-level domains to countries, "" to none
+
 	Guards       map[string]string `json:"guards,omitempty"`        // what guard lists do, by name: off, hold, block
 	GuardDomains []string          `json:"guard_domains,omitempty"` // the operator's own and member governments'
 }

@@ -153,6 +153,9 @@ func (g *gateway) wire() error {
 		Log: g.log,
 	}
 	g.openGuards()
+	if g.desk.Routing, err = g.routing(); err != nil {
+		return err
+	}
 	g.readUses()
 	g.doors = &auth.Doors{
 		Issuer:   g.config.URL,

@@ -129,6 +129,9 @@ func (g *gateway) serve(ctx context.Context, l net.Listener, ready func(url stri
 	if g.unguarded != nil {
 		return g.unguarded
 	}
+	if err := g.intakes(ctx); err != nil {
+		return err
+	}
 	list, err := g.certificates()
 	if err != nil {
 		return err

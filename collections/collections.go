@@ -75,20 +75,20 @@ type Item struct {
 	Digest  [32]byte // SHA-256 of Raw
 	ID      stix.ID
 	Type    string
-	Spec    string  // "2.0" or "2.1"
-	Version Version // At.Set is false when the date_added is to stand for it
+	Spec    string           // "2.0" or "2.1"
+	Version Version          // At.Set is false when the date_added is to stand for it
+	Named   []auth.PartnerID // recipients of a RED object
 	Level   stix.Level
-	Named   []auth.PartnerID    // recipients of a RED object
 	Shared  bool                // nobody owns this id: each publisher has its own copy
 	Defines stix.Level          // the level that a marking-definition defines, else Unmarked
-	Author  stix.ID             // whom created_by_ref names, where that must be the publisher's own; "": nobody is held to it
 	Lower   bool                // its publisher confirms that it is marked lower than the version before it
+	Brought bool                // the gateway brings it along for others; see Store
+	Author  stix.ID             // whom created_by_ref names, where that must be the publisher's own; "": nobody is held to it
 	Message string              // what the publisher is told although it was taken
 	To      []auth.CollectionID // each once; at least one, unless it is kept
 	Keep    *Keep               // nil: it is not kept
 	Why     []Reason            // why it goes where it goes, kept beside the version; at most MaxReasons
 	Kept    KeptKey             // the kept version that this one is; see Store. 0: none
-	Brought bool                // the gateway brings it along for others; see Store
 }
 
 // Repeated is what the publisher is told of a duplicate: the item's own message, and where the version

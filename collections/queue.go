@@ -86,6 +86,7 @@ type Settled struct {
 	Repeated int       `json:"repeated"` // were there already, and are kept no more
 	Asked    int       `json:"asked"`    // another operator has to agree now
 	Dropped  int       `json:"dropped"`
+	Waiting  int       `json:"waiting"` // are held no more, and wait for what they need or for a country
 	Refused  []Refused `json:"refused"` // at most MaxDetails
 	Stay     int       `json:"stay"`    // how many were refused
 	First    string    `json:"first,omitempty"`
@@ -128,7 +129,15 @@ func (d *Desk) Release(ctx context.Context, p auth.Principal, op auth.OperationI
 		for i := range page {
 			d.releaseOne(st, p, &s, &report, &page[i], to, o.Reason)
 		}
-		return d.settle(ctx, s, &report)
+		if err := d.settle(ctx, s, &report); err != nil {
+			return err
+		}
+		for _, c := range d.carriages(st, page, to, released(&s)) {
+			if err := d.carry(ctx, p, op, c, o.Reason, &report); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return report, err
 }
@@ -140,9 +149,19 @@ func (d *Desk) releaseOne(st *State, p auth.Principal, s *Settlement, report *Se
 	if len(dest) == 0 {
 		dest = keep.To
 	}
-	if len(dest) == 0 {
+	routed := st.Collections[k.Place.Collection].Intake
+	if len(dest) == 0 && !(routed && keep.Kind == KeepHeld) {
 		report.refuse(k, "it has no collection to go to: name countries")
 		return
+	}
+	if routed && keep.Kind != KeepHeld {
+		for _, c := range dest {
+			if why := forbidden(st, k, c); why != "" {
+				report.refuse(k, why)
+				return
+			}
+		}
+		return // it is routed, with what it needs: see carry.go
 	}
 	for _, c := range dest {
 		if why := forbidden(st, k, c); why != "" {
@@ -152,6 +171,11 @@ func (d *Desk) releaseOne(st *State, p auth.Principal, s *Settlement, report *Se
 	}
 	switch {
 	case !keep.Second || k.Asked != "" && k.Asked != p.Actor():
+		if len(dest) == 0 { // held while it waited
+			s.Amend = append(s.Amend, Amended{Key: k.Key, Kind: keep.waiting()})
+			report.Waiting++
+			return
+		}
 		s.Release = append(s.Release, Released{Key: k.Key, To: to})
 	case k.Asked == "":
 		a := Amended{Key: k.Key, Asked: p.Actor(), Because: reason}
@@ -173,6 +197,8 @@ func forbidden(st *State, k *Kept, c auth.CollectionID) string {
 	switch {
 	case !ok:
 		return "its collection is not there any more"
+	case col.Intake:
+		return "nothing goes into the intake: name countries"
 	case !granted || !rights.Write:
 		return fmt.Sprintf("its publisher %s may not publish into %s", k.Publisher, col.Alias)
 	case col.Ceiling != stix.Unmarked && k.Item.Level > col.Ceiling:

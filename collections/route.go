@@ -329,7 +329,7 @@ func (x *dispatch) keep(p *routing.Plan, r *routing.Route) *Keep {
 	say := func(code, text string) { k.Reasons = append(k.Reasons, Reason{Code: code, Text: clip(text)}) }
 	switch r.State {
 	case routing.Waiting:
-		say(CodeWaiting, "it waits for "+ids(r.Waits))
+		say(CodeWaiting, "it waits for "+ids(r.Waits[:r.Missing]))
 	case routing.Apart:
 		say(CodeApart, "no country has all that it speaks of: "+ids(r.Waits))
 	case routing.Context:

@@ -181,3 +181,74 @@ func TestIntakeKnowsBounds(t *testing.T) {
 		t.Error("the intake can be granted for reading")
 	}
 }
+
+// An operator routes what has no country: what it needs comes first, what waited for it after.
+func TestQueueRoutes(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	me, m := identity(1, ""), malware(1)
+	a := evil(1, `,"created_by_ref":"`+identityID(1)+`"`)
+	rel := relation(1, "indicates", objectID("indicator", 1), objectID("malware", 1))
+	h.intake(vendor, nil, rel, a)
+	h.intake(vendor, nil, me, m)
+	list := h.queue(collections.KeptQuery{Kind: collections.KeepUnrouted})
+	if len(list) != 1 || string(list[0].Item.ID) != idOf(a) {
+		t.Fatalf("unrouted: %+v", list)
+	}
+	root, _ := operators()
+	s, err := h.desk.Release(t.Context(), root, "secure", collections.Order{Keys: []collections.KeptKey{list[0].Key}, To: []string{"intake"}, Reason: "back"})
+	if err != nil || s.Stay != 1 {
+		t.Errorf("into the intake: %+v, %v", s, err)
+	}
+	s, err = h.desk.Release(t.Context(), root, "secure", collections.Order{Keys: []collections.KeptKey{list[0].Key}, To: []string{"vn"}, Reason: "the victim is there"})
+	if err != nil || s.Released != 1 || s.Stay != 0 || s.First == "" {
+		t.Errorf("routing: %+v, %v", s, err)
+	}
+	h.has(vn, "vn", me, a, m, rel)
+	h.journals("route", 1, `"reason":"the victim is there"`)
+	if list := h.queue(collections.KeptQuery{}); len(list) != 0 {
+		t.Errorf("still kept: %+v", list)
+	}
+	routes, err := h.desk.Routes(t.Context(), root, "secure", list[0].Item.ID)
+	if err != nil || len(routes) != 1 || len(routes[0].Why) != 1 || routes[0].Why[0].Text != "routed to VN by the operator" {
+		t.Errorf("routes: %+v, %v", routes, err)
+	}
+}
+
+// What is held on its way through the intake takes what waited for it along when it is released.
+func TestHeldThroughIntake(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	root, _ := operators()
+	h.hold("acme", "type=indicator")
+	a, m := evil(1, listed("VN")), malware(1)
+	rel := relation(1, "indicates", objectID("indicator", 1), objectID("malware", 1))
+	h.intake(vendor, nil, a, m, rel)
+	h.has(vn, "vn", m, rel)
+	b := evil(2, listed("VN"))
+	h.intake(vendor, nil, b)
+	second := relation(2, "indicates", objectID("indicator", 2), objectID("malware", 1))
+	h.intake(vendor, nil, second) // its end is held
+	var keys []collections.KeptKey
+	for _, k := range h.queue(collections.KeptQuery{Kind: collections.KeepHeld}) {
+		keys = append(keys, k.Key)
+	}
+	s, err := h.desk.Release(t.Context(), root, "secure", collections.Order{Keys: keys, Reason: "good"})
+	if err != nil || s.Released != 2 || s.Stay != 0 {
+		t.Errorf("release: %+v, %v", s, err)
+	}
+	h.has(vn, "vn", m, rel, a, b, second)
+	h.hold("acme", auth.HoldAll)
+	third := relation(3, "indicates", objectID("indicator", 3), objectID("malware", 1))
+	h.intake(vendor, nil, third)
+	h.hold("acme")
+	list := h.queue(collections.KeptQuery{})
+	if s, err = h.desk.Release(t.Context(), root, "secure", collections.Order{Keys: []collections.KeptKey{list[0].Key}, Reason: "fine"}); err != nil || s.Waiting != 1 {
+		t.Errorf("release of what waits: %+v, %v", s, err)
+	}
+	c := evil(3, listed("VN"))
+	h.intake(vendor, nil, c)
+	h.has(vn, "vn", m, rel, a, b, second, c, third)
+}

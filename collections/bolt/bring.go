@@ -151,3 +151,20 @@ func (o *opened) ids(numbers []uint16) []auth.CollectionID {
 	}
 	return list
 }
+
+// count counts what was added, by collection, where there is more than one.
+func (t *tally) count(list []verdict) {
+	if len(t.reached) < 2 {
+		return
+	}
+	n := map[*stack]int{}
+	for _, v := range list {
+		for _, s := range v.to {
+			n[s]++
+		}
+	}
+	t.placed = make(map[auth.CollectionID]int, len(n))
+	for s, c := range n {
+		t.placed[s.id] = c
+	}
+}

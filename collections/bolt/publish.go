@@ -98,6 +98,7 @@ func (b *batch) publish(ctx context.Context, p *publication) (collections.Status
 	op.place(p, verdicts, all)
 	op.settle(p, verdicts)
 	op.explain(verdicts)
+	t.count(verdicts)
 	b.record(p, &t)
 	t.Successes = collections.ListSuccesses(t.Successes, t.noted)
 	return t.Status, nil
@@ -330,6 +331,7 @@ type tally struct {
 	authors []stix.ID // that may be named
 	ids     []stix.ID // of those, at most maxNames
 	reached []auth.CollectionID
+	placed  map[auth.CollectionID]int // nil where everything went to one
 	told    []told
 	noted   []collections.Detail // successes with a message after the first MaxDetails
 }
@@ -396,19 +398,23 @@ func (t *tally) succeed(it *collections.Item, version, message string, duplicate
 }
 
 type publishLine struct {
-	Address     string               `json:"address,omitempty"` // in the order of canonical JSON
-	Collection  auth.CollectionID    `json:"collection"`
-	Collections []auth.CollectionID  `json:"collections,omitempty"`
-	Duplicate   int                  `json:"duplicate"`
-	Failure     int                  `json:"failure"`
-	First       string               `json:"first,omitempty"`
-	Kept        int                  `json:"kept,omitempty"`
-	Last        string               `json:"last,omitempty"`
-	Operation   auth.OperationID     `json:"operation"`
-	Publisher   auth.PartnerID       `json:"publisher"`
-	Status      collections.StatusID `json:"status"`
-	Success     int                  `json:"success"`
-	Total       int                  `json:"total"`
+	Address     string              `json:"address,omitempty"` // in the order of canonical JSON
+	Collection  auth.CollectionID   `json:"collection"`
+	Collections []auth.CollectionID `json:"collections,omitempty"`
+	Duplicate   int                 `json:"duplicate"`
+	Failure     int                 `json:"failure"`
+	First       string              `json:"first,omitempty"`
+	Kept        int                 `json:"kept,omitempty"`
+	Last        string              `json:"last,omitempty"`
+	Operation   auth.OperationID    `json:"operation"`
+
+	// Placed counts object versions that were added, by collection, where there are several.
+	Placed    map[auth.CollectionID]int `json:"placed,omitempty"`
+	Publisher auth.PartnerID            `json:"publisher"`
+	Reason    string                    `json:"reason,omitempty"` // of kind "route"
+	Status    collections.StatusID      `json:"status"`
+	Success   int                       `json:"success"`
+	Total     int                       `json:"total"`
 }
 
 type refusedLine struct {
@@ -423,16 +429,21 @@ type refusedLine struct {
 // record notes the status and the journal lines of a publication.
 func (b *batch) record(p *publication, t *tally) {
 	slices.Sort(t.reached)
-	b.statuses = append(b.statuses, storedStatus(t))
+	kind := "publish"
+	if p.Reason != "" {
+		kind = "route"
+	} else {
+		b.statuses = append(b.statuses, storedStatus(t))
+	}
 	l := publishLine{
 		Status: p.Status, Operation: p.Place.Operation, Collection: p.Place.Collection, Publisher: p.Publisher,
 		Address: p.Address, Total: t.Success + t.Failure, Success: t.Success, Failure: t.Failure,
-		Duplicate: t.Duplicate, Kept: t.Kept, Collections: t.reached,
+		Duplicate: t.Duplicate, Kept: t.Kept, Collections: t.reached, Reason: p.Reason, Placed: t.placed,
 	}
 	if t.First != 0 {
 		l.First, l.Last = t.First.String(), t.Last.String()
 	}
-	b.line(p.Actor, "publish", l)
+	b.line(p.Actor, kind, l)
 	if t.refused > 0 {
 		b.line(p.Actor, "ownership.refused", refusedLine{
 			p.Status, p.Place.Operation, p.Place.Collection, p.Publisher, t.ids, t.refused,

@@ -207,9 +207,15 @@ func (c *closure) waits(e int32, r *Route) {
 	default:
 		return
 	}
-	for _, x := range refs {
-		if x.property.subject() && len(r.Waits) < MaxWaits && c.available(x.to) == !unknown {
-			r.Waits = append(r.Waits, stix.ID(c.nodes[x.to].id))
+	// What is not known comes first; of all others, too, it is looked at again when they go further.
+	for _, known := range [2]bool{false, true} {
+		for _, x := range refs {
+			if x.property.subject() && len(r.Waits) < MaxWaits && c.available(x.to) == known {
+				r.Waits = append(r.Waits, stix.ID(c.nodes[x.to].id))
+			}
+		}
+		if !known {
+			r.Missing = len(r.Waits)
 		}
 	}
 }

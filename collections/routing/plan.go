@@ -64,9 +64,11 @@ type Route struct {
 	To      Set // where it goes: of a kept object only where it is not yet
 	Own     Set // of To, for reasons of its own; the rest it was brought to or follows to
 	Refused Set // where it would go and Allowed forbids it
-	// Waits are the ids that a relationship, a sighting or another object about objects waits for: they
-	// are unknown (Waiting), or known and not in the same countries (Apart); at most MaxWaits.
-	Waits []stix.ID
+	// Waits are the ids that a relationship, a sighting or another object about objects waits for, at most
+	// MaxWaits: first Missing that are not known, then those that are and not in the same countries. Of a
+	// state other than Waiting and Apart there are none.
+	Waits   []stix.ID
+	Missing int
 	// Notes are what the publisher is told: a country that could not be read.
 	Notes []string
 

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"liaison/auth"
 	"liaison/collections"
@@ -17,6 +18,7 @@ func bringing() []step {
 		{"what was kept is kept no more when it is taken", keptTaken},
 		{"a publisher's things are found wherever they are", placedFound},
 		{"reasons are kept beside the version", whysKept},
+		{"what the gateway moves has a reason and no status", movedForReason},
 		{"what is tried is what comes", triedTruly},
 		{"a trial leaves nothing", triedAway},
 	}
@@ -193,6 +195,27 @@ func whysKept(e *env) {
 	}
 	if r := e.routes(item(1).ID); len(r) == 2 && (len(r[0].In) != 2 || !slices.Equal(r[1].In, []auth.CollectionID{fj}) || len(r[0].Why) == 0 || r[0].Why[0].Country != "VN") {
 		e.Errorf("routes %+v", r)
+	}
+}
+
+func movedForReason(e *env) {
+	e.publish(north, item(1))
+	keys := e.keeps(north, item(2, keepAs(collections.KeepUnrouted)))
+	p := e.publication(north, item(1, to(lk), brought), item(2, to(lk), was(keys[0])))
+	p.Reason = "concerns LK"
+	s := e.send(p)
+	if s.Success != 1 || s.First == 0 {
+		e.Errorf("the answer is %+v", s)
+	}
+	if _, err := e.store.Status(e.ctx, secure, north, p.Status); !errors.Is(err, collections.ErrNotFound) {
+		e.Errorf("it has a status: %v", err)
+	}
+	e.gives("who reads", widest(), in(lk), last(), item(1), item(2))
+	if l := e.linesOf("route"); len(l) != 1 || !strings.Contains(string(l[0].What), `"reason":"concerns LK"`) {
+		e.Errorf("lines %+v", l)
+	}
+	if l := e.linesOf("publish"); len(l) != 2 {
+		e.Errorf("%d lines of publications, want 2", len(l))
 	}
 }
 

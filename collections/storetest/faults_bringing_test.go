@@ -101,6 +101,15 @@ func bringingFaults() []fault {
 			},
 		},
 		{
+			name: "keeps a status of what it moves itself", reportedBy: "bringing/what_the_gateway_moves_has_a_reason_and_no_status",
+			breaks: func(b *broken) {
+				b.publish = func(ctx context.Context, p collections.Publication) (collections.Status, error) {
+					p.Reason = ""
+					return b.Model.Publish(ctx, p)
+				}
+			},
+		},
+		{
 			name: "promises everything", reportedBy: "bringing/what_is_tried_is_what_comes",
 			breaks: func(b *broken) {
 				b.try = func(ctx context.Context, p collections.Publication) ([]collections.Tried, error) {
