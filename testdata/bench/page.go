@@ -6,7 +6,8 @@ const pageHead = `# Benchmarks
 Made by ` + "`make bench`" + `, of the figures in [benchmarks/results.json](benchmarks/results.json) alone; a test sees that
 page and figures agree. ` + "`make bench-large`" + ` adds the cells with 10 million objects. Both need Linux, Go, and nginx and wrk of
 Debian's packages, which they install; they work in a directory of their own and leave nothing of it but the figures.
-` + "`go run ./testdata/bench -cells NAME`" + ` runs the cells of a name alone and ` + "`-scale 0.1`" + ` a rough tenth; neither keeps figures.
+` + "`go run ./testdata/bench -cells NAME`" + ` runs the cells of a name alone and ` + "`-scale 0.1`" + ` a rough tenth; neither
+keeps its figures, unless ` + "`-out`" + ` names another place.
 
 ## Method
 
@@ -35,7 +36,8 @@ The peers:
   fdatasync for all of it, then 202. It validates nothing, finds nothing again and keeps no journal.
 - **write + fdatasync** is a file beside the store to which the same 800 kB are appended after each commit.
 
-wrk pulls (two threads; one for one connection), a slice is two seconds with 64 connections and one second with one.
+wrk pulls (two threads; one for one connection), a slice is two seconds with 64 connections and one
+second with one, and in gzip.
 Publishing is done by a client in Go that writes bodies made before on connections opened before. The small stores are fresh
 copies for each slice of publishing; the large ones grow by what is published.
 

@@ -31,6 +31,9 @@ func (g *gateway) walk(p *publishers, limit int) (pages []string, ends []string,
 				return nil, nil, err
 			}
 			next := cursorOf(b)
+			if next == "" && a.header.Get(taxii.HeaderLast) == "" {
+				return nil, nil, fmt.Errorf("%s: nothing is to be seen in %s", g.name, alias)
+			}
 			if next == "" {
 				ends = append(ends, a.header.Get(taxii.HeaderLast))
 				break
