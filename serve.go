@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,6 +27,7 @@ import (
 const (
 	drainTime = 25 * time.Second // that requests have to end after a signal to stop
 	maxAhead  = time.Hour        // that the newest date_added may be ahead of the clock
+	gcPercent = 50               // of garbage beside what is used: the index in memory alone would allow for its size again
 
 	signingLife = 90 * 24 * time.Hour // of a key that signs tokens, until the next one does
 )
@@ -158,6 +160,9 @@ func (g *gateway) serve(ctx context.Context, l net.Listener, ready func(url stri
 	}
 	g.present(list)
 
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	// Tasks go on while requests end, and end before the last flush.
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var tasks sync.WaitGroup

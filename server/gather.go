@@ -5,11 +5,8 @@ import (
 	"sync"
 )
 
-// What goes to the kernel at once of what TLS makes of an answer, in bytes.
-const (
-	gatherSize = 96 << 10
-	gatherMin  = 4 << 10 // a smaller write of an answer stays in the buffer of HTTP, or is one record
-)
+// gatherSize is what goes to the kernel at once of what TLS makes of an answer, in bytes.
+const gatherSize = 96 << 10
 
 // Gather wraps the listener that is under TLS, so that an answer of many records goes to the kernel in
 // few writes: TLS makes records of 16 KiB and writes each by itself, which costs as much as encrypting
@@ -70,16 +67,25 @@ func (c *gathered) send() error {
 	return err
 }
 
+// gather calls f, which writes a part of the answer, and sends what became of it in few writes after f
+// has returned: what f gives back before then is not held while a slow client reads.
+func (k *call) gather(f func() error) error {
+	if w, ok := k.Response().Writer.(*watched); ok {
+		return w.under.write(f)
+	}
+	return f()
+}
+
 // write calls f, which writes to the connection, and sends what it wrote in few writes. A nil connection
 // has it write as usual.
-func (c *gathered) write(f func() (int, error)) (int, error) {
+func (c *gathered) write(f func() error) error {
 	if c == nil {
 		return f()
 	}
 	c.mu.Lock()
 	c.buf = c.buffers.Get().(*[]byte)
 	c.mu.Unlock()
-	n, err := f()
+	err := f()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.send(); err == nil {
@@ -87,5 +93,5 @@ func (c *gathered) write(f func() (int, error)) (int, error) {
 	}
 	c.buffers.Put(c.buf)
 	c.buf = nil
-	return n, err
+	return err
 }

@@ -80,6 +80,7 @@ type member struct {
 	crc    uint32  // of what was compressed
 	size   uint32  // its bytes, modulo 2^32
 	sent   bool    // the headers are
+	making bool    // between begin and end of pools
 }
 
 // storedMost is the text up to which compressing is not worth its while, in bytes: a comma, the head of
@@ -90,13 +91,44 @@ const storedMost = 512
 func gzipHead() string { return "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" }
 
 func (s *Server) newMember(k *call, status int) *member {
-	m := &member{k: k, status: status, text: s.pools.buffer(), out: s.pools.buffer()}
-	*m.text = (*m.text)[:0]
-	*m.out = append((*m.out)[:0], gzipHead()...)
+	m := &member{k: k, status: status}
+	m.resume()
+	*m.out = append(*m.out, gzipHead()...)
 	return m
 }
 
+// resume begins to make a part of the answer, and takes the buffers that are not there.
+func (m *member) resume() {
+	m.k.s.pools.begin()
+	m.making = true
+	for _, b := range []**[]byte{&m.text, &m.out} {
+		if *b == nil {
+			*b = m.k.s.pools.buffer()
+		}
+	}
+}
+
+// pause ends it: nothing is made until resume.
+func (m *member) pause() {
+	if m.making {
+		m.making = false
+		m.k.s.pools.end()
+	}
+}
+
+// release gives the buffers back, while what was in them is sent: but for text that is still to come.
 func (m *member) release() {
+	m.k.s.pools.release(m.out)
+	m.out = nil
+	if len(*m.text) == 0 {
+		m.k.s.pools.release(m.text)
+		m.text = nil
+	}
+}
+
+// close gives back all of them.
+func (m *member) close() {
+	m.pause()
 	m.k.s.pools.release(m.text)
 	m.k.s.pools.release(m.out)
 }
@@ -167,8 +199,8 @@ func (m *member) add(text []byte) {
 	default:
 		all := m.k.s.pools.compressors
 		z := <-all
+		defer func() { all <- z }()
 		*m.out = z.deflate(*m.out, text, levelOnce)
-		all <- z
 	}
 }
 
@@ -226,8 +258,13 @@ func (m *member) push(last bool) (over bool, err error) {
 	} else {
 		m.k.limits.writing(len(*m.out))
 	}
-	_, err = m.k.Response().Writer.Write(*m.out)
-	*m.out = (*m.out)[:0]
+	m.pause()
+	err = m.k.gather(func() error {
+		_, err := m.k.Response().Writer.Write(*m.out)
+		m.release()
+		return err
+	})
+	m.resume()
 	return false, err
 }
 

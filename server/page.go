@@ -79,20 +79,18 @@ func (s *Server) envelope(k *call, q question, page collections.Reading) error {
 	case coding == "gzip":
 		return s.stitch(k, next, &page.Page)
 	}
-	b := s.pools.buffer()
-	defer s.pools.release(b)
-	*b = taxii.AppendHead((*b)[:0], next)
 	runs := runs{next: page.Next}
-	done, err := runs.fill(b)
-	if err != nil {
-		return err
-	}
+	b, done, err := s.fill(&runs, func(b []byte) []byte { return taxii.AppendHead(b, next) })
 	switch {
+	case err != nil:
+		s.pools.release(b)
+		return err
 	case done && !runs.started: // all of it was deleted meanwhile, and a list is never empty
+		s.pools.release(b)
 		return s.send(k, http.StatusOK, k.nothing(next))
 	case done:
 		*b = taxii.AppendTail(*b)
-		return s.send(k, http.StatusOK, *b)
+		return s.sendThen(k, http.StatusOK, *b, func() { s.pools.release(b) })
 	}
 	return s.stream(k, coding, b, &runs)
 }
@@ -100,17 +98,19 @@ func (s *Server) envelope(k *call, q question, page collections.Reading) error {
 // stitch writes a page as one gzip member, of runs that were compressed before as far as there are.
 func (s *Server) stitch(k *call, next string, page *collections.Page) error {
 	m := s.newMember(k, http.StatusOK)
-	defer m.release()
+	defer m.close()
 	*m.text = taxii.AppendHead(*m.text, next)
 	for started := false; ; {
 		took, err := m.take(page, started)
 		started = started || took
 		switch {
 		case errors.Is(err, io.EOF) && !started: // all of it was deleted meanwhile, and a list is never empty
+			m.pause()
 			return s.send(k, http.StatusOK, k.nothing(next))
 		case errors.Is(err, io.EOF):
 			*m.text = taxii.AppendTail(*m.text)
 			if !m.begun() { // it may be too short to be compressed
+				m.pause()
 				return s.send(k, http.StatusOK, *m.text)
 			}
 			m.end()
@@ -139,6 +139,7 @@ func (k *call) nothing(next string) []byte {
 // stream writes what does not fit the buffer. After the first byte an error can only break the
 // connection off: an answer that ends well is complete.
 func (s *Server) stream(k *call, coding string, b *[]byte, runs *runs) error {
+	defer func() { s.pools.release(b) }()
 	out := s.encoder(k, coding)
 	defer out.release()
 	s.head(k, http.StatusOK)
@@ -147,31 +148,44 @@ func (s *Server) stream(k *call, coding string, b *[]byte, runs *runs) error {
 	}
 	for done := false; ; {
 		k.limits.writing(len(*b))
-		if _, err := out.Write(*b); err != nil {
+		err := k.gather(func() error {
+			_, err := out.Write(*b)
+			s.pools.release(b)
+			b = nil
+			if err == nil && done {
+				err = out.finish()
+			}
+			return err
+		})
+		if err != nil {
 			return s.broken(k, "writing a page", err)
 		}
 		if done {
-			break
+			return nil
 		}
-		*b = (*b)[:0]
-		var err error
-		if done, err = runs.fill(b); err != nil {
+		if b, done, err = s.fill(runs, func(b []byte) []byte { return b }); err != nil {
 			return s.broken(k, "reading a page", err)
 		}
 		if done {
 			*b = taxii.AppendTail(*b)
 		}
 	}
-	if err := out.finish(); err != nil {
-		return s.broken(k, "writing a page", err)
-	}
-	return nil
 }
 
 // runs joins the runs of a page with commas.
 type runs struct {
 	next    func([]byte) ([]byte, error)
 	started bool // something was written: a comma comes before what follows
+}
+
+// fill gives a buffer with what head puts into it and runs behind that, which is the caller's.
+func (s *Server) fill(r *runs, head func([]byte) []byte) (b *[]byte, done bool, err error) {
+	s.pools.begin()
+	defer s.pools.end()
+	b = s.pools.buffer()
+	*b = head(*b)
+	done, err = r.fill(b)
+	return b, done, err
 }
 
 // fill appends runs until the buffer is full enough to be written, or until done.

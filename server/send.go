@@ -3,6 +3,7 @@ package server
 import (
 	"io"
 	"net/http"
+	"runtime"
 	"strconv"
 	"sync"
 
@@ -16,20 +17,24 @@ const (
 	writeSize   = 64 << 10  // bytes that are written at once
 	pageSize    = 96 << 10  // bytes of a page that are gathered before they are written
 	bufferSize  = 200 << 10 // what a pooled buffer begins with: a run may go beyond pageSize
-	bufferMost  = 1 << 20   // a larger buffer is not kept
+	bufferMost  = 256 << 10 // a larger buffer is not kept
+	bufferCount = 24        // buffers that are kept
 	compressMin = 1400      // bytes of a body below which compressing does not pay: one packet
 	zstdWindow  = 256 << 10 // bytes; a client needs as much to read it
 )
 
 // pools keep what is costly to make. Each has its own New, so that an empty pool is a working one.
 type pools struct {
-	buffers, zstd sync.Pool
-	compressors   compressors
+	buffers     chan *[]byte
+	makers      chan struct{} // see begin
+	zstd        sync.Pool
+	compressors compressors
 }
 
 func newPools() *pools {
 	return &pools{
-		buffers: sync.Pool{New: func() any { b := make([]byte, 0, bufferSize); return &b }},
+		buffers: make(chan *[]byte, bufferCount),
+		makers:  make(chan struct{}, 4*runtime.GOMAXPROCS(0)),
 		zstd: sync.Pool{New: func() any {
 			w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 				zstd.WithWindowSize(zstdWindow), zstd.WithLowerEncoderMem(true))
@@ -42,11 +47,31 @@ func newPools() *pools {
 	}
 }
 
-func (p *pools) buffer() *[]byte { return p.buffers.Get().(*[]byte) }
+// begin and end are around the making of a part of an answer, which waits for the store and for a
+// processor and never for a client: so many at a time, for each of them has buffers.
+func (p *pools) begin() { p.makers <- struct{}{} }
+func (p *pools) end()   { <-p.makers }
 
+// buffer gives an empty buffer. An answer has one while it is made, and none while its client reads.
+func (p *pools) buffer() *[]byte {
+	select {
+	case b := <-p.buffers:
+		*b = (*b)[:0]
+		return b
+	default:
+		b := make([]byte, 0, bufferSize)
+		return &b
+	}
+}
+
+// release takes a buffer back; nil is none.
 func (p *pools) release(b *[]byte) {
-	if cap(*b) <= bufferMost {
-		p.buffers.Put(b)
+	if b == nil || cap(*b) > bufferMost {
+		return
+	}
+	select {
+	case p.buffers <- b:
+	default:
 	}
 }
 
@@ -107,6 +132,13 @@ func setTAXII(h http.Header) {
 
 // send writes a body that is there as a whole.
 func (s *Server) send(k *call, status int, body []byte) error {
+	return s.sendThen(k, status, body, func() {})
+}
+
+// sendThen is send, and calls done when the body is not needed any more.
+func (s *Server) sendThen(k *call, status int, body []byte, done func()) error {
+	done = sync.OnceFunc(done)
+	defer done()
 	coding, ok := k.coding()
 	if _, identity := taxii.Coding(k.r.Header.Values("Accept-Encoding")); len(body) < compressMin && identity {
 		coding, ok = "", true
@@ -127,10 +159,14 @@ func (s *Server) send(k *call, status int, body []byte) error {
 	if k.r.Method == http.MethodHead {
 		return nil
 	}
-	_, err := out.Write(body)
-	if err == nil {
-		err = out.finish()
-	}
+	err := k.gather(func() error {
+		_, err := out.Write(body)
+		done()
+		if err == nil {
+			err = out.finish()
+		}
+		return err
+	})
 	if err != nil {
 		return s.broken(k, "writing an answer", err)
 	}
@@ -140,7 +176,7 @@ func (s *Server) send(k *call, status int, body []byte) error {
 // sendMember is send for gzip.
 func (s *Server) sendMember(k *call, status int, body []byte) error {
 	m := s.newMember(k, status)
-	defer m.release()
+	defer m.close()
 	for last := false; !last; {
 		n := min(len(body), bufferSize)
 		m.add(body[:n])

@@ -72,13 +72,7 @@ func (w *watched) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	var n int
-	var err error
-	if len(b) < gatherMin {
-		n, err = w.ResponseWriter.Write(b)
-	} else {
-		n, err = w.under.write(func() (int, error) { return w.ResponseWriter.Write(b) })
-	}
+	n, err := w.ResponseWriter.Write(b)
 	w.size += int64(n)
 	return n, err
 }
