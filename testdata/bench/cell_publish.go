@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -22,8 +23,10 @@ func (b *bench) shapes() []shape {
 	for i := range list {
 		list[i].count = max(list[i].count*b.sizes.publish/1000, 1)
 	}
-	return list
+	return slices.DeleteFunc(list, func(s shape) bool { return !b.named(s.cell()) })
 }
+
+func (s shape) cell() string { return fmt.Sprintf("publish-%d", s.size) }
 
 const peerAppend = "append"
 
@@ -129,16 +132,15 @@ func timed(ctx context.Context, p *publishers, server *process, list []publicati
 }
 
 func (b *bench) addPublish(s shape, store string, ours, theirs []slice) {
-	cell := fmt.Sprintf("publish-%d", s.size)
 	what := fmt.Sprintf("%s, %s", store, plural(s.publishers, "publisher"))
 	rate := func(s slice) float64 { return s.rate }
 	cost := func(s slice) float64 { return s.cost }
-	r := compare(cell, what, "throughput", "objects/s", each(ours, rate), peerAppend, each(theirs, rate), oursByTheirs)
+	r := compare(s.cell(), what, "throughput", "objects/s", each(ours, rate), peerAppend, each(theirs, rate), oursByTheirs)
 	if s.bar != 0 {
 		r = r.held(s.bar, false, s.goal)
 	}
 	b.add(r)
 	if s.publishers == many || s.size == 1000 {
-		b.add(compare(cell, what, "server CPU", "µs/object", each(ours, cost), peerAppend, each(theirs, cost), theirsByOurs))
+		b.add(compare(s.cell(), what, "server CPU", "µs/object", each(ours, cost), peerAppend, each(theirs, cost), theirsByOurs))
 	}
 }

@@ -40,7 +40,7 @@ func (b *bench) questions() []question {
 		{cell: "nothing-new", what: "nothing-new", coding: "identity", connections: 1, seconds: 1},
 		{cell: "match-id", what: "match-id", coding: "identity", connections: 1, seconds: 1},
 	}
-	return slices.DeleteFunc(all, func(q question) bool { return !strings.Contains(q.cell, b.cells) })
+	return slices.DeleteFunc(all, func(q question) bool { return !b.named(q.cell) })
 }
 
 const (

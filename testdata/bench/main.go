@@ -22,6 +22,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -60,7 +61,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	f.BoolVar(&o.large, "large", false, "10 million objects in the large stores, not 1 million")
 	f.BoolVar(&o.smoke, "smoke", false, "see that everything runs, with next to nothing")
 	f.BoolVar(&o.report, "report", false, "only make the pages again from the figures in -out")
-	f.StringVar(&o.cells, "cells", "", "only cells whose name contains this")
+	f.StringVar(&o.cells, "cells", "", "only the cell of this name, or those whose names contain it")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "where to work: a directory on a disk")
 	f.StringVar(&o.out, "out", usualOut, "where the figures and the plots go; the page is beside it")
 	f.IntVar(&o.rounds, "rounds", 9, "rounds of each cell")
@@ -158,7 +159,15 @@ func (o options) wants(c cell) bool {
 	if o.smoke && c.tools || o.large && !c.large {
 		return false
 	}
-	return o.cells == "" || strings.Contains(strings.Join(c.names, " "), o.cells)
+	return slices.ContainsFunc(c.names, o.named)
+}
+
+// named reports whether -cells leaves a cell: by its name, or by a part of it that is no name.
+func (o options) named(cell string) bool {
+	if slices.Contains(names(), o.cells) {
+		return cell == o.cells
+	}
+	return strings.Contains(cell, o.cells)
 }
 
 func measure(ctx context.Context, o options, out io.Writer) (err error) {
