@@ -81,6 +81,7 @@ type Item struct {
 	Level   stix.Level
 	Shared  bool                // nobody owns this id: each publisher has its own copy
 	Defines stix.Level          // the level that a marking-definition defines, else Unmarked
+	Foreign bool                // it claims an identity of another: it fails, and the operator is told; Message says why
 	Lower   bool                // its publisher confirms that it is marked lower than the version before it
 	Brought bool                // the gateway brings it along for others; see Store
 	Author  stix.ID             // whom created_by_ref names, where that must be the publisher's own; "": nobody is held to it

@@ -153,6 +153,10 @@ func (in *intake) reject(i int, why string) {
 // law 4: unmarked is not CLEAR.
 func (m *marking) settle(i int, from stix.Level) bool {
 	dr := &m.drafts[i]
+	if dr.unfit != "" && !dr.Foreign {
+		m.reject(i, dr.unfit)
+		return false
+	}
 	o := dr.object()
 	level, unknown := stix.LevelOf(&o, m.lookup)
 	level = level.Join(from)
@@ -172,9 +176,7 @@ func (m *marking) settle(i int, from stix.Level) bool {
 	case level == stix.Unknown:
 		dr.Message = appendMessage(dr.Message, fmt.Sprintf(
 			"nobody but you can see it: the marking %s is not known here; publish its definition before or with the object", unknown))
-	case level == stix.Red && len(dr.Named) == 0:
-		dr.Message = appendMessage(dr.Message, "nobody but you can see it: it is TLP:RED and names no recipients")
 	}
 	dr.Level = level
-	return true
+	return m.names(i)
 }

@@ -24,14 +24,19 @@ import (
 // for a body that is not well-formed as a whole or over a limit, ErrFull, ErrUnavailable. A bad object
 // fails alone and stands in the status with its reason. TAXII 2.1 section 5.5.
 func (d *Desk) Publish(ctx context.Context, p auth.Principal, at Place, body io.Reader) (Status, error) {
-	return d.PublishFor(ctx, p, at, body, nil)
+	return d.PublishWith(ctx, p, at, body, Wishes{})
 }
 
 // PublishFor is Publish with the publisher's list of countries for all objects that have none of their
 // own. The list is for an intake: for any other collection it is ErrInvalid.
 func (d *Desk) PublishFor(ctx context.Context, p auth.Principal, at Place, body io.Reader, countries []string) (Status, error) {
+	return d.PublishWith(ctx, p, at, body, Wishes{Countries: countries})
+}
+
+// PublishWith is Publish with what the publisher says of the whole publication.
+func (d *Desk) PublishWith(ctx context.Context, p auth.Principal, at Place, body io.Reader, w Wishes) (Status, error) {
 	stager, _ := d.Store.(Stager)
-	in, done, err := d.prepare(ctx, p, at, body, countries, stager)
+	in, done, err := d.prepare(ctx, p, at, body, w, stager)
 	if err != nil {
 		return Status{}, err
 	}
@@ -42,13 +47,14 @@ func (d *Desk) PublishFor(ctx context.Context, p auth.Principal, at Place, body 
 
 // prepare makes a publication of a body. The caller calls done when it is stored or given up: until then
 // nothing else of the publisher is routed. What is large goes to the stager, unless it is nil.
-func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.Reader, countries []string, stager Stager) (_ *intake, done func(), err error) {
+func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.Reader, w Wishes, stager Stager) (_ *intake, done func(), err error) {
 	done = func() {}
 	if err := d.allow(p, auth.Write, at); err != nil {
 		return nil, nil, err
 	}
 	st := d.Registry.State()
 	c := st.Collections[at.Collection]
+	countries := w.Countries
 	if countries != nil && !c.Intake {
 		return nil, nil, fmt.Errorf("%w: countries: only what is published to the intake is routed; this is collection %s", ErrInvalid, c.Alias)
 	}
@@ -61,7 +67,7 @@ func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.
 		Received:  d.now(),
 		Still:     d.still(p, auth.Write, at),
 	}}
-	in.holding = d.holding(p.Partner)
+	in.holding, in.authors, in.wishes = d.holding(p.Partner), d.authors(p.Partner), w
 	if c.Intake {
 		n, err := d.network(st, at.Operation)
 		if err != nil {
@@ -88,6 +94,11 @@ func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.
 		return nil, nil, err
 	}
 	in.hold()
+	if err := in.identities(ctx, d, &in.authors); err != nil {
+		in.unstage(ctx)
+		done()
+		return nil, nil, err
+	}
 	return in, done, nil
 }
 
@@ -112,6 +123,8 @@ type intake struct {
 	text        []byte            // of marks, to be used again
 	rejected    map[int]bool      // drafts that failed in mark
 	holding     holding
+	wishes      Wishes
+	authors     authors
 	watched     map[int]watched // by draft, after mark by item; see hold.go
 	graph       *routing.Graph  // of what is sent to an intake; nil: of no other
 
@@ -126,6 +139,7 @@ type draft struct {
 	*Item
 	marks    *marks
 	language stix.ID // of language content: the object that it translates
+	unfit    string  // why it fails whatever its level is
 }
 
 // marks are the markings of all objects that are marked alike.
@@ -153,11 +167,15 @@ func (in *intake) scan(ctx context.Context, body io.Reader, l stix.Limits, stric
 		if problem == nil && strict {
 			problem = stix.CheckStrict(o)
 		}
+		var s said
+		if problem == nil {
+			s, problem = saidOf(o)
+		}
 		if problem != nil {
 			in.fail(string(o.ID), o.Version().Text, n, problem.Error())
 			continue
 		}
-		in.keep(o, notes)
+		in.keep(o, s, notes)
 		if in.loose += len(o.Raw); in.loose >= stageSize && in.stager != nil {
 			if err := in.stage(ctx); err != nil {
 				return err
@@ -171,7 +189,7 @@ func (in *intake) scan(ctx context.Context, body io.Reader, l stix.Limits, stric
 }
 
 // keep copies an object out of the scanner's buffer.
-func (in *intake) keep(o *stix.Object, notes []*stix.Note) {
+func (in *intake) keep(o *stix.Object, s said, notes []*stix.Note) {
 	version := o.Version()
 	item := Item{
 		Raw:     in.copy(o.Raw),
@@ -182,12 +200,20 @@ func (in *intake) keep(o *stix.Object, notes []*stix.Note) {
 		Version: Version{Text: string(version.Text), At: version.At},
 		Shared:  o.Shared(),
 		Defines: o.DefinitionLevel,
+		Named:   s.partners,
+		Lower:   s.lower || in.wishes.Lower,
 		To:      in.collection(),
 	}
 	for _, note := range notes {
 		item.Message = appendMessage(item.Message, note.Error())
 	}
 	d := draft{marks: in.marksOf(o)}
+	if len(o.CreatedBy) > 0 || len(in.authors.registered) > 0 {
+		d.unfit, item.Foreign = in.authors.check(&item, stix.ID(in.textOf(o.CreatedBy)))
+		if item.Foreign {
+			item.Message = d.unfit
+		}
+	}
 	if item.Type == "language-content" {
 		for _, r := range o.Refs {
 			if r.Property == "object_ref" {
@@ -213,14 +239,16 @@ func (in *intake) collection() []auth.CollectionID {
 }
 
 // typeOf and marksOf give one copy to all objects that are alike in it, as most of a body are.
-func (in *intake) typeOf(o *stix.Object) string {
-	if t, ok := in.types[string(o.Type)]; ok {
+func (in *intake) typeOf(o *stix.Object) string { return in.textOf(o.Type) }
+
+func (in *intake) textOf(b []byte) string {
+	if t, ok := in.types[string(b)]; ok {
 		return t
 	}
 	if in.types == nil {
 		in.types = map[string]string{}
 	}
-	t := string(o.Type)
+	t := string(b)
 	in.types[t] = t
 	return t
 }

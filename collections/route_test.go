@@ -146,10 +146,13 @@ func TestIntakeCompletesLater(t *testing.T) {
 	h.intake(vendor, nil, c)
 	h.has(lk, "lk", me, c)
 	h.has(vn, "vn", a, m, rel, me, b)
-	// A rival's identity is not brought.
+	// A rival's identity cannot be named, and is not brought.
 	rival := h.vendor("zeta")
-	d := evil(4, listed("LK")+`,"created_by_ref":"`+identityID(1)+`"`)
-	h.intake(rival, nil, d)
+	d := evil(4, listed("LK"))
+	s = h.intake(rival, nil, d, evil(5, listed("LK")+`,"created_by_ref":"`+identityID(1)+`"`))
+	if s.Failure != 1 || s.Success != 1 {
+		t.Errorf("a rival that names another's identity: %+v", s)
+	}
 	h.has(lk, "lk", me, c, d)
 	h.has(rival, "lk", d)
 }

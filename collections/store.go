@@ -45,6 +45,7 @@ import (
 //     publisher (by the lowest Added among what it sees) of whose copies it sees any, and no other.
 //   - A publisher has at most MaxVersions of one id in an operation, each date_added counted and what
 //     was deleted not. An item that would be one more is a failure whose message names the bound.
+//   - An item that is Foreign is a failure with its own message, told to the operator as ownership is.
 //   - An item is a failure whose Author is an id that another publisher owns, told to the operator as
 //     ownership is; an Author that nobody has is the publisher's from then on, as if it had been kept.
 //   - An item that would be added or kept is a failure when its level is below that of the version before

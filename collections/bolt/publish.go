@@ -116,7 +116,7 @@ func (b *batch) judge(op *operation, p *publication, i int, t *tally) (verdict, 
 	if err != nil {
 		return v, err
 	}
-	if !kept.owns(p, it, known) {
+	if it.Foreign || !kept.owns(p, it, known) {
 		t.refuse(p, it)
 		return v, nil
 	}
@@ -354,7 +354,11 @@ func (t *tally) fail(p *publication, it *collections.Item, why string) {
 }
 
 func (t *tally) refuse(p *publication, it *collections.Item) {
-	t.fail(p, it, "another partner published this id first and owns it: publish under an id of your own")
+	why := "another partner published this id first and owns it: publish under an id of your own"
+	if it.Foreign {
+		why = it.Message
+	}
+	t.fail(p, it, why)
 	if t.refused++; len(t.ids) < maxNames {
 		t.ids = append(t.ids, it.ID)
 	}

@@ -137,7 +137,7 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 			m.restore(old)
 			if m.foreign(p, it) {
 				refused = append(refused, it.ID)
-			} else if strings.Contains(why, "created by") {
+			} else if strings.HasSuffix(why, strange) {
 				refused = append(refused, it.Author)
 			}
 			s.Failure++
@@ -235,6 +235,9 @@ func (m *Model) copyOf(op auth.OperationID, publisher auth.PartnerID, id stix.ID
 
 // foreign reports whether another publisher owns the item's id.
 func (m *Model) foreign(p collections.Publication, it collections.Item) bool {
+	if it.Foreign {
+		return true
+	}
 	if c := m.claimOf(p.Place.Operation, it.ID); c != nil { // made when nobody had it
 		return c.publisher != p.Publisher && !(c.shared && it.Shared)
 	}
@@ -249,6 +252,9 @@ func (m *Model) foreign(p collections.Publication, it collections.Item) bool {
 // objection says why an item fails, or "".
 func (m *Model) objection(p collections.Publication, it collections.Item) string {
 	if m.foreign(p, it) {
+		if it.Foreign {
+			return it.Message
+		}
 		return "another partner published this id first"
 	}
 	for _, v := range m.copyOf(p.Place.Operation, p.Publisher, it.ID) {
@@ -268,10 +274,10 @@ func (m *Model) objection(p collections.Publication, it collections.Item) string
 		return fmt.Sprintf("more than %d versions", collections.MaxVersions)
 	}
 	if l := m.levelBefore(p, it); new && !it.Lower && !it.Brought && l <= stix.Red && it.Level < l {
-		return "marked below the version before it"
+		return fmt.Sprintf("marked %s, below the version before it (%s)", it.Level, l)
 	}
 	if new && m.stranger(p, it) {
-		return "created by another partner's identity"
+		return "created_by_ref: " + string(it.Author) + strange
 	}
 	if keep != nil {
 		n, size := 0, 0
@@ -413,6 +419,9 @@ func (m *Model) levelBefore(p collections.Publication, it collections.Item) stix
 	}
 	return level
 }
+
+// strange is how the objection to an author ends.
+const strange = " is another partner's"
 
 // stranger reports whether another publisher owns the item's author.
 func (m *Model) stranger(p collections.Publication, it collections.Item) bool {

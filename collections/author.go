@@ -1,0 +1,175 @@
+package collections
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"liaison/auth"
+	"liaison/stix"
+)
+
+// authors is who may say that it made an object, for one publication.
+type authors struct {
+	self       auth.Partner
+	registered map[stix.ID]auth.PartnerID // identities that the gateway issued
+}
+
+func (d *Desk) authors(p auth.PartnerID) authors {
+	partners := d.Registry.State().Access.Partners
+	a := authors{self: partners[p], registered: make(map[stix.ID]auth.PartnerID, len(partners))}
+	for id, row := range partners {
+		if row.Identity != "" {
+			a.registered[row.Identity] = id
+		}
+		if row.Pseudonym != "" {
+			a.registered[row.Pseudonym] = id
+		}
+	}
+	return a
+}
+
+// own reports whether an identity is one that the gateway issued for the publisher.
+func (a *authors) own(id stix.ID) bool {
+	return id != "" && (id == a.self.Identity || id == a.self.Pseudonym)
+}
+
+// check settles an item's author, or says why it fails. Foreign is told to the operator.
+func (a *authors) check(it *Item, by stix.ID) (why string, foreign bool) {
+	if p, ok := a.registered[it.ID]; ok && p != a.self.ID {
+		return "this identity is another partner's: publish one of your own", true
+	}
+	pseudonymous := a.self.Attribution == auth.Pseudonymous
+	if pseudonymous && it.ID == a.self.Identity {
+		return "you publish under a pseudonym, and this identity would tell who you are: leave it out", false
+	}
+	if by == "" {
+		return "", false
+	}
+	if p, ok := a.registered[by]; ok && p != a.self.ID {
+		return fmt.Sprintf("created_by_ref: %s is another partner's: name an identity of your own", by), true
+	}
+	if pseudonymous && by != a.self.Pseudonym {
+		return fmt.Sprintf("created_by_ref: you publish under a pseudonym: name %s, or nobody (publish --pseudonym writes it)", a.self.Pseudonym), false
+	}
+	if everybodys := (&stix.Object{Type: []byte("identity"), ID: []byte(by)}).Shared(); !everybodys {
+		it.Author = by
+	}
+	return "", false
+}
+
+// The versions of an issued identity, one for each level: the lower the level, the newer the version, so
+// that whoever may see the lower one is shown it.
+func identityVersion(p auth.Partner, l stix.Level) string {
+	return p.Created.UTC().Truncate(time.Millisecond).Add(time.Duration(stix.Unknown-l) * time.Millisecond).Format(stamp)
+}
+
+// issued makes a partner's identity object, marked with a level.
+func issued(p auth.Partner, id stix.ID, l stix.Level) Item {
+	name := p.Name
+	if id == p.Pseudonym {
+		name = "Publisher " + strings.ToUpper(strings.TrimPrefix(string(id), "identity--")[:8])
+	}
+	it := authored(struct {
+		Type     string   `json:"type"`
+		Spec     string   `json:"spec_version"`
+		ID       stix.ID  `json:"id"`
+		Created  string   `json:"created"`
+		Modified string   `json:"modified"`
+		Markings []string `json:"object_marking_refs"`
+		Name     string   `json:"name"`
+		Class    string   `json:"identity_class"`
+	}{
+		"identity", "2.1", id, p.Created.UTC().Truncate(time.Millisecond).Format(stamp), identityVersion(p, l),
+		[]string{tlp2[l]}, name, "organization",
+	}, l)
+	it.Brought = true
+	return it
+}
+
+// identities adds the publisher's issued identity to the collections where its objects name it and nobody
+// could read it: marked as the least of what names it there, for it goes with its objects, and no further.
+func (in *intake) identities(ctx context.Context, d *Desk, a *authors) error {
+	type need struct {
+		level stix.Level
+		named []auth.PartnerID
+	}
+	for _, id := range []stix.ID{a.self.Identity, a.self.Pseudonym} {
+		if id == "" || slices.ContainsFunc(in.publication.Items, func(it Item) bool { return it.ID == id }) {
+			continue
+		}
+		needs := map[auth.CollectionID]need{}
+		var order []auth.CollectionID
+		for i := range in.publication.Items {
+			it := &in.publication.Items[i]
+			if it.Author != id || it.Level < stix.Clear || it.Level > stix.Red {
+				continue
+			}
+			for _, c := range it.To {
+				n, ok := needs[c]
+				if !ok {
+					n.level = it.Level
+					order = append(order, c)
+				}
+				if n.level = min(n.level, it.Level); it.Level == stix.Red {
+					for _, p := range it.Named {
+						if !slices.Contains(n.named, p) {
+							n.named = append(n.named, p)
+						}
+					}
+				}
+				needs[c] = n
+			}
+		}
+		for _, c := range order {
+			n := needs[c]
+			there, err := d.identityThere(ctx, in.publication.Place.Operation, c, a.self, id, n.level)
+			if err != nil {
+				return err
+			}
+			if there {
+				continue
+			}
+			it := issued(a.self, id, n.level)
+			it.To = []auth.CollectionID{c}
+			if n.level == stix.Red {
+				it.Named = n.named
+			}
+			in.publication.Items = slices.Insert(in.publication.Items, 0, it)
+			in.shift()
+		}
+	}
+	return nil
+}
+
+// shift tells that an item was put before all others.
+func (in *intake) shift() {
+	if len(in.watched) == 0 {
+		return
+	}
+	moved := make(map[int]watched, len(in.watched))
+	for i, w := range in.watched {
+		moved[i+1] = w
+	}
+	in.watched = moved
+}
+
+// identityThere reports whether a collection needs no identity of this level: it has that one or a lower
+// one, or the publisher published its own.
+func (d *Desk) identityThere(ctx context.Context, op auth.OperationID, c auth.CollectionID, p auth.Partner, id stix.ID, l stix.Level) (bool, error) {
+	q := everyVersion()
+	q.IDs = []stix.ID{id}
+	facts, _, err := d.Store.Facts(ctx, auth.View{Partner: p.ID, Own: true}, Place{op, c}, q)
+	if err != nil {
+		return false, fmt.Errorf("looking identities up: %w", err)
+	}
+	for _, f := range facts {
+		ours := tlp2[f.Level] != "" && f.Version.Text == identityVersion(p, f.Level)
+		if !ours || f.Level < l || f.Level == l && l != stix.Red {
+			return true, nil
+		}
+	}
+	return false, nil
+}
