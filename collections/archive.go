@@ -22,6 +22,8 @@ type archive struct {
 	op        auth.OperationID
 	publisher auth.PartnerID
 	known     map[stix.ID]*past // nil: looked for and not there
+	asked     []stix.ID         // looked for too, and not in known yet; see find
+	empty     bool              // nothing of what is sent was there: nothing else is asked of
 	err       error
 }
 
@@ -48,7 +50,8 @@ func (a *archive) prefetch(g *routing.Graph, items []Item) {
 		list = append(list, items[i].ID)
 	}
 	g.Referred(func(id stix.ID) { list = append(list, id) })
-	a.fetch(list)
+	a.look(list)
+	a.asked, a.empty = list, len(a.known) == 0
 }
 
 // lookAtOnce is how many ids are asked of what is kept at once.
@@ -62,6 +65,11 @@ func (a *archive) fetch(list []stix.ID) {
 		}
 		return ok
 	})
+	a.look(list)
+}
+
+// look is fetch for ids that were not looked for before.
+func (a *archive) look(list []stix.ID) {
 	if len(list) == 0 || a.err != nil {
 		return
 	}
@@ -78,6 +86,9 @@ func (a *archive) fetch(list []stix.ID) {
 	for part := range slices.Chunk(list, lookAtOnce) {
 		a.each(KeptQuery{IDs: part}, func(k Kept) {
 			p := a.past(k.Item.ID)
+			if slices.ContainsFunc(p.kept, func(have Kept) bool { return have.Key == k.Key }) {
+				return // an id may stand in the list twice
+			}
 			if !p.there || later(k.Item.Version, p.newest.Version) {
 				p.newest, p.there = k.Item, true
 				p.newest.Kept, p.newest.Keep = k.Key, nil
@@ -86,8 +97,10 @@ func (a *archive) fetch(list []stix.ID) {
 		})
 		a.each(KeptQuery{Waits: part}, func(k Kept) {
 			for _, id := range k.Item.Keep.Waits {
-				if slices.Contains(part, id) {
-					p := a.past(id)
+				if !slices.Contains(part, id) {
+					continue
+				}
+				if p := a.past(id); !slices.Contains(p.waiting, k.Item.ID) {
 					p.waiting = append(p.waiting, k.Item.ID)
 				}
 			}
@@ -129,6 +142,15 @@ func (a *archive) each(q KeptQuery, do func(Kept)) {
 }
 
 func (a *archive) find(id stix.ID) *past {
+	if a.empty {
+		return nil
+	}
+	for _, id := range a.asked { // most publications find nothing, and need no list of it
+		if _, ok := a.known[id]; !ok {
+			a.known[id] = nil
+		}
+	}
+	a.asked = nil
 	p, ok := a.known[id]
 	if !ok {
 		a.fetch([]stix.ID{id})
@@ -234,6 +256,9 @@ func (a *archive) level(id stix.ID) stix.Level {
 
 // same gives the key of a kept version that an item repeats.
 func (a *archive) same(it *Item) KeptKey {
+	if a.empty {
+		return 0
+	}
 	p := a.known[it.ID]
 	if p == nil {
 		return 0

@@ -147,6 +147,7 @@ type dispatch struct {
 	ceilings  []stix.Level // by place; Unmarked: none
 	to        map[routing.Set][]auth.CollectionID
 	used      routing.Set
+	whys      map[[maxAlike]routing.Reason][]Reason
 	levels    func(o routing.Of) stix.Level
 }
 
@@ -205,13 +206,33 @@ func (x *dispatch) collections(s routing.Set) []auth.CollectionID {
 	return list
 }
 
+// Most objects go where they go for the same few reasons: lists of up to maxAlike are made once, the first
+// maxWhys of a publication.
+const (
+	maxAlike = 3
+	maxWhys  = 1000
+)
+
 // reasons gives why an object goes where it goes, for the store and the publisher.
-func reasons(p *routing.Plan, r *routing.Route) []Reason {
+func (x *dispatch) reasons(p *routing.Plan, r *routing.Route) (list []Reason) {
 	all := p.Reasons(r)
 	if len(all) == 0 {
 		return nil
 	}
-	list := make([]Reason, min(len(all), MaxReasons))
+	if len(all) <= maxAlike {
+		var key [maxAlike]routing.Reason
+		copy(key[:], all)
+		if list, ok := x.whys[key]; ok {
+			return list
+		}
+		if len(x.whys) < maxWhys {
+			if x.whys == nil {
+				x.whys = map[[maxAlike]routing.Reason][]Reason{}
+			}
+			defer func() { x.whys[key] = list }()
+		}
+	}
+	list = make([]Reason, min(len(all), MaxReasons))
 	for i := range list {
 		list[i] = Reason{Code: all[i].Code.String(), Text: clip(all[i].Text()), Country: string(all[i].Country)}
 	}
@@ -237,31 +258,77 @@ func (in *intake) route(x *dispatch, countries []string) error {
 	if x.archive.err != nil {
 		return fmt.Errorf("routing: %w", x.archive.err)
 	}
-	out := make([]Item, 0, len(plan.Routes))
-	moved := map[int]watched{}
+	out := arranged{in: in, items: items}
 	told := 0
 	for i := range plan.Routes {
 		r := &plan.Routes[i]
 		if r.Index < 0 {
 			if it, ok := x.bring(plan, r); ok {
-				out = append(out, it)
+				out.bring(it)
 			}
-			continue
+		} else if at := at[r.Index]; x.settle(in, plan, r, &items[at], &told) {
+			out.take(at)
 		}
-		it := &items[at[r.Index]]
-		if !x.settle(in, plan, r, it, &told) {
-			continue
-		}
-		if w, ok := in.watched[at[r.Index]]; ok {
-			moved[len(out)] = w
-		}
-		out = append(out, *it)
 	}
 	if x.archive.err != nil {
 		return fmt.Errorf("routing: %w", x.archive.err)
 	}
-	in.publication.Items, in.watched = out, moved
+	in.publication.Items, in.watched = out.list(), out.watched()
 	return nil
+}
+
+// arranged puts items into another order, where it is another.
+type arranged struct {
+	in    *intake
+	items []Item
+	n     int    // that stay where they are
+	other []Item // nil: all so far
+	moved map[int]watched
+}
+
+func (a *arranged) part() {
+	if a.other == nil {
+		a.other = append(make([]Item, 0, len(a.items)+16), a.items[:a.n]...)
+		a.moved = map[int]watched{}
+		for i := range a.n {
+			if w, ok := a.in.watched[i]; ok {
+				a.moved[i] = w
+			}
+		}
+	}
+}
+
+// take takes item i next.
+func (a *arranged) take(i int) {
+	if a.other == nil && i == a.n {
+		a.n++
+		return
+	}
+	a.part()
+	if w, ok := a.in.watched[i]; ok {
+		a.moved[len(a.other)] = w
+	}
+	a.other = append(a.other, a.items[i])
+}
+
+func (a *arranged) bring(it Item) {
+	a.part()
+	a.other = append(a.other, it)
+}
+
+func (a *arranged) list() []Item {
+	if a.other == nil && a.n == len(a.items) {
+		return a.items
+	}
+	a.part()
+	return a.other
+}
+
+func (a *arranged) watched() map[int]watched {
+	if a.other == nil {
+		return a.in.watched
+	}
+	return a.moved
 }
 
 // dispatch routes a publication as things are now.
@@ -301,7 +368,7 @@ func (x *dispatch) settle(in *intake, p *routing.Plan, r *routing.Route, it *Ite
 	it.To = nil
 	switch r.State {
 	case routing.Routed:
-		it.To, it.Why = x.collections(r.To), reasons(p, r)
+		it.To, it.Why = x.collections(r.To), x.reasons(p, r)
 		it.Kept = x.archive.same(it)
 		if *told++; *told <= maxRouteTold {
 			it.Message = appendMessage(it.Message, clip("to "+x.network.codes(r.To)+": "+Reasons(it.Why)))
@@ -341,7 +408,7 @@ func (x *dispatch) keep(p *routing.Plan, r *routing.Route) *Keep {
 		k.Kind = KeepUnrouted
 		say(CodeNowhere, "no country was found")
 	}
-	k.Reasons = append(k.Reasons, reasons(p, r)...)
+	k.Reasons = append(k.Reasons, x.reasons(p, r)...)
 	k.Reasons = k.Reasons[:min(len(k.Reasons), MaxReasons)]
 	return k
 }
@@ -367,7 +434,7 @@ func (x *dispatch) bring(p *routing.Plan, r *routing.Route) (Item, bool) {
 	if !ok || r.To.Empty() {
 		return it, false
 	}
-	it.To, it.Why, it.Brought, it.Message = x.collections(r.To), reasons(p, r), true, ""
+	it.To, it.Why, it.Brought, it.Message = x.collections(r.To), x.reasons(p, r), true, ""
 	return it, true
 }
 

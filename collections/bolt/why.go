@@ -70,25 +70,22 @@ type whyWriter struct {
 	number map[string]uint64
 	rows   []byte
 	last   collections.Added
-	lately []collections.Reason // most are like the one before
-	same   uint64
+	lists  map[*collections.Reason]uint64 // most versions have their reasons from the same few lists
 }
 
 func (w *whyWriter) add(x explained) {
-	n := w.same
-	if len(w.lately) != len(x.why) || len(w.lately) == 0 || &w.lately[0] != &x.why[0] {
+	n, ok := w.lists[&x.why[0]]
+	if !ok {
 		text := mustJSON(x.why)
-		known, ok := w.number[string(text)]
-		if !ok {
+		if n, ok = w.number[string(text)]; !ok {
 			if w.number == nil {
-				w.number = map[string]uint64{}
+				w.number, w.lists = map[string]uint64{}, map[*collections.Reason]uint64{}
 			}
-			known = uint64(len(w.number))
-			w.number[string(text)] = known
+			n = uint64(len(w.number))
+			w.number[string(text)] = n
 			w.texts = append(binary.AppendUvarint(w.texts, uint64(len(text))), text...)
 		}
-		n = known
-		w.lately, w.same = x.why, n
+		w.lists[&x.why[0]] = n
 	}
 	w.rows = binary.AppendUvarint(w.rows, uint64(x.added-w.last))
 	w.rows = binary.AppendUvarint(w.rows, n)

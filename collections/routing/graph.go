@@ -266,10 +266,14 @@ func (g *Graph) add(o *stix.Object, index int32) {
 		g.addLink(o, &g.entries[at], at)
 	case locationClass:
 		g.addLocation(o, n, at)
-	case caseClass, thingClass:
-		g.guess(o, n)
 	}
 	g.addList(o, n, at)
+	switch v := &g.nodes[n]; {
+	case v.class != caseClass && v.class != thingClass:
+	case v.flags&listed != 0 && string(o.Type) == "indicator": // nobody takes what is guessed of it
+	default:
+		g.guess(o, n)
+	}
 }
 
 // addRefs keeps every reference of the object.
