@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,6 +42,7 @@ func (d *Desk) PublishWith(ctx context.Context, p auth.Principal, at Place, body
 		return Status{}, err
 	}
 	defer done()
+	defer in.release()
 	in.drafts, in.arena, in.marked, in.graph = nil, nil, nil, nil // not for as long as the commit takes
 	return d.Store.Publish(ctx, in.publication)
 }
@@ -117,6 +119,7 @@ type intake struct {
 	publication Publication
 	drafts      []draft // of publication.Items, one each
 	arena       []byte
+	pooled      []*[]byte // arenas that go back
 	to          []auth.CollectionID // of every item
 	types       map[string]string
 	marked      map[string]*marks // by their text
@@ -296,11 +299,32 @@ func (in *intake) copy(b []byte) []byte {
 		return bytes.Clone(b)
 	}
 	if len(b) > cap(in.arena)-len(in.arena) {
-		in.arena = make([]byte, 0, max(len(b), min(max(2*cap(in.arena), arenaFirst), arenaMost)))
+		in.arena = in.more(max(len(b), min(max(2*cap(in.arena), arenaFirst), arenaMost)))
 	}
 	start := len(in.arena)
 	in.arena = append(in.arena, b...)
 	return in.arena[start:len(in.arena):len(in.arena)]
+}
+
+// arenas keeps the large ones that no publication uses.
+var arenas = sync.Pool{New: func() any { b := make([]byte, 0, arenaMost); return &b }}
+
+// more gives room for n bytes.
+func (in *intake) more(n int) []byte {
+	if n < arenaMost {
+		return make([]byte, 0, n)
+	}
+	b := arenas.Get().(*[]byte)
+	in.pooled = append(in.pooled, b)
+	return (*b)[:0]
+}
+
+// release gives the arenas back, when nobody looks at the items' bytes any more.
+func (in *intake) release() {
+	for _, b := range in.pooled {
+		arenas.Put(b)
+	}
+	in.pooled, in.arena = nil, nil
 }
 
 // fail notes an object that failed. A status detail must have an id and a version (TAXII 2.1 section

@@ -36,7 +36,8 @@ func (in *intake) stage(ctx context.Context) error {
 		in.staged++
 		list[i].Size, list[i].Raw, list[i].Staged = len(list[i].Raw), nil, in.staged
 	}
-	in.unstaged, in.loose, in.arena = len(in.publication.Items), 0, nil
+	in.unstaged, in.loose = len(in.publication.Items), 0
+	in.release()
 	return nil
 }
 

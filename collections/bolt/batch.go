@@ -65,6 +65,9 @@ type operation struct {
 	parcels   *parcels
 	discarded []discarded
 	stagings  []stagingRecord
+	room      []version // to be used
+	places    []spot    // likewise
+	recent    []uint16  // what numbers gave last
 	last      collections.Added
 	given     bool // last has moved
 	number    uint16

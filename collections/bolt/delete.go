@@ -77,7 +77,7 @@ func (op *operation) remove(s *stack, list, chosen []*version) {
 		if after[i] {
 			continue
 		}
-		k.in = slices.DeleteFunc(k.in, func(n uint16) bool { return n == s.number })
+		k.in = slices.DeleteFunc(slices.Clone(k.in), func(n uint16) bool { return n == s.number })
 		k.gone = append(k.gone, s.number)
 		for _, at := range k.spots {
 			if at.number == s.number {

@@ -96,7 +96,7 @@ func Samples() [][]byte {
 		v.Named = []auth.PartnerID{"hanoi", "suva"}
 		v.Version.Text, v.Version.At = "odd", stix.Instant{Sec: -1, Frac: 5, Set: true}
 		pos := s.add(v, inPlace([]byte(`{"x":1}`)))
-		turn([]*version{v}, []bool{false}, []bool{true}, func(t track, _ int) { s.tracks[t] = s.tracks[t].flip(pos) })
+		turn([]*version{v}, []bool{false}, []bool{true}, func(t track, _ int) { *s.track(t) = s.track(t).flip(pos) })
 	}
 	refs := newSegment()
 	refs.add(s.list[0].version, piece{ref{1, 2}, nil, 3})

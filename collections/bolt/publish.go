@@ -204,7 +204,8 @@ func (b *batch) judge(op *operation, p *publication, i int, t *tally) (verdict, 
 // admit makes a version of an item.
 func (b *batch) admit(op *operation, p *publication, v *verdict) {
 	it := v.item
-	n := &version{
+	n := op.version()
+	*n = version{
 		Fact: collections.Fact{
 			ID: it.ID, Type: it.Type, Spec: it.Spec, Version: it.Version, Added: b.next(op),
 			Publisher: p.Publisher, Level: it.Level, Named: it.Named,
@@ -215,11 +216,46 @@ func (b *batch) admit(op *operation, p *publication, v *verdict) {
 	if !n.versioned {
 		n.Version = addedVersion(n.Added)
 	}
-	for _, s := range v.to {
-		n.in = append(n.in, s.number)
-	}
+	n.in = op.numbers(v.to)
+	n.spots = op.spots(len(v.to))
 	v.new = n
 	op.known[v.hash] = append(op.known[v.hash], n)
+}
+
+// version, spots and numbers take from the heap for many at once.
+
+func (op *operation) version() *version {
+	if len(op.room) == 0 {
+		op.room = make([]version, 64)
+	}
+	v := &op.room[0]
+	op.room = op.room[1:]
+	return v
+}
+
+// spots gives room for n.
+func (op *operation) spots(n int) []spot {
+	if len(op.places) < n {
+		op.places = make([]spot, max(n, 64))
+	}
+	list := op.places[:0:n]
+	op.places = op.places[n:]
+	return list
+}
+
+// numbers gives those of stacks, the same list for the same stacks; nobody changes it.
+func (op *operation) numbers(to []*stack) []uint16 {
+	same := len(op.recent) == len(to)
+	for i := 0; same && i < len(to); i++ {
+		same = op.recent[i] == to[i].number
+	}
+	if !same {
+		op.recent = make([]uint16, len(to))
+		for i, s := range to {
+			op.recent[i] = s.number
+		}
+	}
+	return op.recent
 }
 
 // forget undoes judge for a publication that fails.
@@ -297,9 +333,7 @@ func (op *operation) place(from *publication, verdicts []verdict, all []many) {
 		for _, s := range v.to {
 			at := s.add(v.new, p)
 			v.new.spots = append(v.new.spots, at)
-			if alone {
-				s.show(v.new, at)
-			}
+			s.mark(v.new, at, alone)
 		}
 		op.write(v.new)
 	}

@@ -52,7 +52,7 @@ func (r *reader) next(ctx context.Context, dst []byte) ([]byte, error) {
 	start, taken := len(dst), 0
 	err := r.store.view(ctx, func(tx *bbolt.Tx) error {
 		for _, p := range r.picks {
-			_, o, err := segmentAt(tx, r.at, p.key)
+			_, o, err := r.find(tx, &p)
 			if err != nil {
 				return err
 			}
@@ -85,14 +85,9 @@ func (r *reader) take(ctx context.Context, dst []byte, have func(collections.Run
 	}
 	err := r.store.view(ctx, func(tx *bbolt.Tx) error {
 		p := r.picks[0]
-		key, o, err := segmentAt(tx, r.at, p.key)
+		key, o, err := r.find(tx, &p)
 		if err != nil {
 			return err
-		}
-		if o.n != p.n {
-			if p.set, err = moved(tx, r.at, p); err != nil {
-				return err
-			}
 		}
 		if have == nil || o.empty(p.set) || !have(r.name(key, &o, p.set)) {
 			dst, err = o.append(dst, p.set)
@@ -104,6 +99,15 @@ func (r *reader) take(ctx context.Context, dst []byte, have func(collections.Run
 	}
 	r.picks = r.picks[1:]
 	return dst, nil
+}
+
+// find gives the segment of a pick as it is now, and sets where in it the pick's objects are.
+func (r *reader) find(tx *bbolt.Tx, p *pick) (collections.Added, objects, error) {
+	key, o, err := segmentAt(tx, r.at, p.key)
+	if err == nil && o.n != p.n {
+		p.set, err = moved(tx, r.at, *p)
+	}
+	return key, o, err
 }
 
 // moved gives where the objects of a pick are in a segment that had others joined to it since.

@@ -216,10 +216,22 @@ type object struct {
 type segment struct {
 	list   []object
 	size   int // of the bytes, commas included
-	tracks map[track]bitmap
+	tracks map[track]*bitmap
 }
 
-func newSegment() *segment { return &segment{tracks: map[track]bitmap{}} }
+func newSegment() *segment {
+	return &segment{list: make([]object, 0, 96), tracks: map[track]*bitmap{}}
+}
+
+// track gives the bits of one track, which may be changed.
+func (s *segment) track(t track) *bitmap {
+	set := s.tracks[t]
+	if set == nil {
+		set = new(bitmap)
+		s.tracks[t] = set
+	}
+	return set
+}
 
 // takes reports whether n more bytes belong into this segment.
 func (s *segment) takes(n int, z sizes) bool {
@@ -330,8 +342,8 @@ func (s *segment) writeTail() []byte {
 	b := appendBytes(nil, writeFacts(s.list))
 	b = appendBytes(b, s.writeObjects())
 	for t, set := range s.tracks {
-		if len(set) > 0 {
-			b = appendBytes(appendBytes(b, t.name()), set)
+		if len(*set) > 0 {
+			b = appendBytes(appendBytes(b, t.name()), *set)
 		}
 	}
 	return b
@@ -367,7 +379,7 @@ func (t *tail) reopen() (*segment, error) {
 		if h.bad || !ok {
 			return nil, errDamaged
 		}
-		s.tracks[k] = append(bitmap(nil), set...)
+		*s.track(k) = append(bitmap(nil), set...)
 	}
 	return s, nil
 }

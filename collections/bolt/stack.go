@@ -25,7 +25,9 @@ type stack struct {
 	dirty   bool
 	sizes   sizes
 
-	profiles map[profile][]track
+	profiles map[profile][]*bitmap // of the open segment
+	last     profile               // that was looked for
+	shown    []*bitmap             // its bits
 }
 
 // spot is where an object version is in one collection: in a segment in the making, or in a stored one.
@@ -39,7 +41,7 @@ type spot struct {
 // newStack opens a collection for writing; c is nil for one that holds nothing yet.
 func newStack(c *bbolt.Bucket, id auth.CollectionID, z sizes) (*stack, error) {
 	s := &stack{
-		id: id, sizes: z, bits: map[string]bitmap{}, gone: map[collections.Added][]int{}, profiles: map[profile][]track{},
+		id: id, sizes: z, bits: map[string]bitmap{}, gone: map[collections.Added][]int{}, profiles: map[profile][]*bitmap{},
 	}
 	if c == nil {
 		return s, nil
@@ -110,11 +112,10 @@ func (s *stack) add(v *version, p piece) spot {
 	if s.open == nil {
 		s.open = newSegment()
 		clear(s.profiles)
+		s.shown = nil
 	}
 	s.dirty = true
 	at := spot{s.number, s.open, 0, s.open.add(v, p)}
-	s.flip(typeTrack(v.Type), at)
-	s.flip(publisherTrack(v.Publisher), at)
 	return at
 }
 
@@ -122,7 +123,8 @@ func (s *stack) add(v *version, p piece) spot {
 func (s *stack) flip(t track, at spot) {
 	s.dirty = true
 	if at.seg != nil {
-		at.seg.tracks[t] = at.seg.tracks[t].flip(at.pos)
+		set := at.seg.track(t)
+		*set = set.flip(at.pos)
 		return
 	}
 	k := t.key(at.key)
@@ -133,27 +135,43 @@ func (s *stack) flip(t track, at spot) {
 	s.bits[string(k)] = set.flip(at.pos)
 }
 
-// show sets the bits of a version whose id the collection does not hold yet: what turn would do, at
-// the cost of one look at a table for objects that are alike.
-func (s *stack) show(v *version, at spot) {
-	p := profile{v.Publisher, v.Level}
-	list, ok := s.profiles[p]
-	if !ok || v.Level == stix.Red && len(v.Named) > 0 {
-		list = nil
-		turn([]*version{v}, []bool{false}, []bool{true}, func(t track, _ int) { list = append(list, t) })
-		if v.Level != stix.Red || len(v.Named) == 0 {
-			s.profiles[p] = list
+// mark sets the bits of type and publisher of a version that was added, and with alone, when the
+// collection does not hold its id yet, those that turn would set: at the cost of one look at a table for
+// objects that are alike.
+func (s *stack) mark(v *version, at spot, alone bool) {
+	p := profile{v.Publisher, v.Type, v.Level, alone}
+	named := v.Level == stix.Red && len(v.Named) > 0
+	if p != s.last || s.shown == nil || named {
+		s.last, s.shown = p, s.profiles[p]
+		if s.shown == nil || named {
+			s.shown = s.profile(v, at.seg, alone)
+		}
+		if named {
+			s.last = profile{}
+		} else {
+			s.profiles[p] = s.shown
 		}
 	}
-	for _, t := range list {
-		s.flip(t, at)
+	for _, set := range s.shown {
+		*set = set.flip(at.pos)
 	}
 }
 
-// profile is what decides in which tracks the first version of an object is.
+// profile gives the bits that mark sets.
+func (s *stack) profile(v *version, seg *segment, alone bool) []*bitmap {
+	list := []*bitmap{seg.track(typeTrack(v.Type)), seg.track(publisherTrack(v.Publisher))}
+	if alone {
+		turn([]*version{v}, []bool{false}, []bool{true}, func(t track, _ int) { list = append(list, seg.track(t)) })
+	}
+	return list
+}
+
+// profile is what decides in which tracks a version is when it comes.
 type profile struct {
 	publisher auth.PartnerID
+	kind      string
 	level     stix.Level
+	alone     bool
 }
 
 // remove takes the bytes of a version away; its facts stay.
@@ -226,8 +244,8 @@ func (s *stack) store(seg *segment) error {
 		return err
 	}
 	for t, set := range seg.tracks {
-		if len(set) > 0 {
-			s.bits[string(append(t.name(), k...))] = set
+		if len(*set) > 0 {
+			s.bits[string(append(t.name(), k...))] = *set
 		}
 	}
 	return nil
