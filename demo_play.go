@@ -111,7 +111,7 @@ func (d *demo) play(ctx context.Context, g *gateway) (*demoResult, error) {
 		{"Every partner joins with its invitation", func() (string, error) {
 			return "a key, a certificate and a secret each", d.join(ctx, operator, vendors, agencies)
 		}},
-		{"The vendors publish, each into its countries", func() (string, error) {
+		{"The vendors publish; the intake finds the countries", func() (string, error) {
 			err := d.publish(ctx, vendors, result)
 			return fmt.Sprintf("%d indicators, %d objects, %d placed", result.Indicators, result.Objects, result.Placed), err
 		}},
@@ -247,40 +247,36 @@ func (d *demo) publish(ctx context.Context, vendors []storyVendor, result *demoR
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.id, err)
 		}
-		for _, country := range storyCountries() {
-			to, err := client.Find(shown, strings.ToLower(country))
-			if err != nil {
-				return fmt.Errorf("%s: %w", v.id, err)
-			}
-			var failed []client.Failure
-			p := client.Publisher{Client: c, Root: root, Failed: func(f client.Failure) { failed = append(failed, f) }}
-			out, err := p.Publish(ctx, to, []client.Source{v.bundle(country)})
-			if err == nil && (out.Failed > 0 || out.Unknown > 0) {
-				err = fmt.Errorf("%d objects did not make it, the first: %+v", len(failed), failed[:min(1, len(failed))])
-			}
-			if err != nil {
-				return fmt.Errorf("%s for %s: %w", v.id, country, err)
-			}
+		to, err := client.Find(shown, collections.IntakeAlias)
+		if err != nil {
+			return fmt.Errorf("%s: %w", v.id, err)
+		}
+		var failed []client.Failure
+		p := client.Publisher{Client: c, Root: root, Failed: func(f client.Failure) { failed = append(failed, f) }}
+		out, err := p.Publish(ctx, to, []client.Source{v.bundle()})
+		if err == nil && (out.Failed > 0 || out.Unknown > 0) {
+			err = fmt.Errorf("%d objects did not make it, the first: %+v", len(failed), failed[:min(1, len(failed))])
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", v.id, err)
 		}
 		return nil
 	})
 }
 
-// bundle is what the vendor has for one country.
-func (v storyVendor) bundle(country string) client.Source {
+// bundle is all that the vendor has.
+func (v storyVendor) bundle() client.Source {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `{"type":"bundle","id":"bundle--%s","objects":[`, uuid.NewString())
 	comma := ""
 	for _, o := range v.objects {
-		if slices.Contains(o.countries, country) {
-			b.WriteString(comma)
-			b.Write(o.raw)
-			comma = ","
-		}
+		b.WriteString(comma)
+		b.Write(o.raw)
+		comma = ","
 	}
 	b.WriteString("]}")
 	return client.Source{
-		Name: v.id + " for " + country,
+		Name: v.id,
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.Bytes())), nil },
 	}
 }

@@ -3,12 +3,15 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/TcM1911/stix2"
 
+	"liaison/collections/routing"
 	"liaison/stix"
 )
 
@@ -81,6 +84,7 @@ type storyWriter struct {
 	families  []storyThing
 	servers   []storyThing
 	locations map[string]stix2.Identifier
+	along     map[string]map[string]bool // countries by family
 }
 
 type storyThing struct {
@@ -100,10 +104,10 @@ func (w *storyWriter) write(vendor, indicators, families, servers int) error {
 		if err != nil {
 			return fmt.Errorf("family %s: %w", name, err)
 		}
-		if err := w.add(m, stix.Clear, everywhere); err != nil {
+		if err := w.add(m, stix.Clear, nil); err != nil {
 			return err
 		}
-		w.families = append(w.families, storyThing{m.ID, everywhere})
+		w.families = append(w.families, storyThing{id: m.ID})
 	}
 	for i := range servers {
 		if err := w.server(i); err != nil {
@@ -115,7 +119,18 @@ func (w *storyWriter) write(vendor, indicators, families, servers int) error {
 			return err
 		}
 	}
+	w.settle()
 	return nil
+}
+
+// settle writes down where the families go: along with whatever indicates them or is controlled by them.
+func (w *storyWriter) settle() {
+	for i := range w.vendor.objects {
+		o := &w.vendor.objects[i]
+		if o.kind == "malware" {
+			o.countries = slices.Sorted(maps.Keys(w.along[o.id]))
+		}
+	}
 }
 
 // introduce writes what every country needs to understand the rest: who speaks, under which terms,
@@ -136,7 +151,7 @@ func (w *storyWriter) introduce(everywhere []string) error {
 	if err != nil {
 		return fmt.Errorf("terms: %w", err)
 	}
-	if err := w.add(terms, stix.Clear, everywhere); err != nil {
+	if err := w.list(terms, stix.Clear, everywhere); err != nil {
 		return err
 	}
 	w.locations = map[string]stix2.Identifier{}
@@ -193,7 +208,7 @@ func (w *storyWriter) indicator(vendor, i int) error {
 	if err != nil {
 		return fmt.Errorf("indicator %d: %w", i, err)
 	}
-	if err := w.add(ind, level, countries); err != nil {
+	if err := w.list(ind, level, countries); err != nil {
 		return err
 	}
 	family := w.families[w.dice.roll(len(w.families))]
@@ -216,6 +231,17 @@ func (w *storyWriter) relate(kind string, from, to stix2.Identifier, level stix.
 	if err != nil {
 		return fmt.Errorf("relationship %s: %w", kind, err)
 	}
+	if strings.HasPrefix(string(to), "malware--") {
+		if w.along == nil {
+			w.along = map[string]map[string]bool{}
+		}
+		if w.along[string(to)] == nil {
+			w.along[string(to)] = map[string]bool{}
+		}
+		for _, c := range countries {
+			w.along[string(to)][c] = true
+		}
+	}
 	return w.add(r, level, countries)
 }
 
@@ -228,6 +254,21 @@ func (w *storyWriter) add(o stix2.STIXObject, level stix.Level, countries []stri
 	w.vendor.objects = append(w.vendor.objects, storyObject{
 		id: string(o.GetID()), kind: string(o.GetType()), raw: raw, level: level, countries: countries,
 	})
+	return nil
+}
+
+// list is add for an object that says itself where it goes; the others go where what they belong to goes.
+func (w *storyWriter) list(o stix2.STIXObject, level stix.Level, countries []string) error {
+	if err := w.add(o, level, countries); err != nil {
+		return err
+	}
+	last := &w.vendor.objects[len(w.vendor.objects)-1]
+	text, err := json.Marshal(countries)
+	if err != nil {
+		return err
+	}
+	last.raw = fmt.Appendf(last.raw[:len(last.raw)-1], `,"extensions":{%q:{"extension_type":"property-extension",%q:%s}}}`,
+		routing.Extension, routing.ExtensionCountries, text)
 	return nil
 }
 
