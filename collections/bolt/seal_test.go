@@ -119,7 +119,7 @@ func segments(t *testing.T, s *bolt.Store, c auth.CollectionID) int {
 		t.Fatal(err)
 	}
 	for n := 0; ; n++ {
-		b, err := p.Next(nil)
+		b, err := p.Take(nil, nil) // of one segment
 		if errors.Is(err, io.EOF) {
 			return n
 		}
