@@ -103,13 +103,16 @@ func relay(l net.Listener, to string, losing *atomic.Bool) {
 				return
 			}
 			defer out.Close()
-			var sent atomic.Int64 // by the caller
+			var shaken atomic.Bool // the server has said something
+			var sent atomic.Int64  // by the caller after that
 			go func() {
 				buf := make([]byte, 32<<10)
 				for {
 					n, err := in.Read(buf)
 					if n > 0 {
-						sent.Add(int64(n))
+						if shaken.Load() {
+							sent.Add(int64(n))
+						}
 						out.Write(buf[:n])
 					}
 					if err != nil {
@@ -121,10 +124,11 @@ func relay(l net.Listener, to string, losing *atomic.Bool) {
 			buf := make([]byte, 32<<10)
 			for {
 				n, err := out.Read(buf)
-				// The client's hello has under 2 KiB; with a request in it, it has sent more.
-				if err != nil || losing.Load() && sent.Load() > 2<<10 {
+				// What ends the handshake has under 200 bytes, a request has more.
+				if err != nil || losing.Load() && sent.Load() > 200 {
 					return
 				}
+				shaken.Store(true)
 				in.Write(buf[:n])
 			}
 		}()
