@@ -119,7 +119,7 @@ type intake struct {
 	publication Publication
 	drafts      []draft // of publication.Items, one each
 	arena       []byte
-	pooled      []*[]byte // arenas that go back
+	pooled      []*[]byte           // arenas that go back
 	to          []auth.CollectionID // of every item
 	types       map[string]string
 	marked      map[string]*marks // by their text
@@ -156,10 +156,18 @@ func (d *draft) object() stix.Object {
 	}
 }
 
+// scanners keeps those that read no body now: their buffers are worth more than a small body.
+var scanners = sync.Pool{New: func() any { return stix.NewScanner(nil, stix.Limits{}) }}
+
 // scan splits the body, checks each object, by all of the schemas where the collection is strict, and
 // copies what holds.
 func (in *intake) scan(ctx context.Context, body io.Reader, l stix.Limits, strict bool) error {
-	s := stix.NewScanner(body, l)
+	s := scanners.Get().(*stix.Scanner)
+	s.Reset(body, l)
+	defer func() {
+		s.Reset(nil, stix.Limits{}) // lets go of the body
+		scanners.Put(s)
+	}()
 	for n := 0; s.Next(); n++ {
 		o := s.Object()
 		problem := s.Problem()
