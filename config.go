@@ -93,6 +93,8 @@ func readConfig(dir string) (config, error) {
 	c := defaultConfig()
 	data, err := readSmall(name)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && exists(filepath.Join(dir, storeName)):
+		return c, fmt.Errorf("no %s: bring it back from a backup", name)
 	case errors.Is(err, fs.ErrNotExist):
 		return c, fmt.Errorf("%w in %s: run \"liaison init --data %[2]s\" first, or name another directory with --data", errNoGateway, dir)
 	case errors.Is(err, errNotDirectory):
