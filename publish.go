@@ -30,6 +30,11 @@ the countries that it concerns (docs/routing.md says how they are found); --coun
 what does not name its own. With a server that has no intake, --countries publishes to the collections
 of these countries.
 
+What is TLP:RED is for the partners that it names itself, or that --to names. A version that is marked lower
+than the one before it fails, unless --confirm-lower says that it is meant. --pseudonym and --revoke change the
+objects here, before they are sent: they name the pseudonym that the gateway issued as their author, or become
+a new, revoked version.
+
 Publishing again is harmless: what the gateway has already it does not add twice. After a failure,
 run the same command again.`,
 		Example: `  liaison publish --as acme bundle.json --countries VN,LK
@@ -40,6 +45,10 @@ run the same command again.`,
 	asFlag(cmd, &p.as)
 	cmd.Flags().StringVar(&p.collection, "collection", "", "the collection to publish to, by alias or id (default: intake)")
 	cmd.Flags().StringSliceVar(&p.countries, "countries", nil, "the countries that everything concerns which does not name its own: VN,LK,…")
+	cmd.Flags().StringSliceVar(&p.to, "to", nil, "partners that may see what is TLP:RED and names nobody itself: vn-police,…")
+	cmd.Flags().BoolVar(&p.lower, "confirm-lower", false, "objects may be marked lower than the versions before them")
+	cmd.Flags().BoolVar(&p.pseudonym, "pseudonym", false, "name the pseudonym that the gateway issued as the author of the objects")
+	cmd.Flags().BoolVar(&p.revoke, "revoke", false, "revoke the objects: a new version of each, with revoked true")
 	cmd.Flags().BoolVar(&p.dry, "dry-run", false, "send nothing: say what would be sent where, and what would be refused")
 	cmd.Flags().StringVar(&p.apiRoot, "api-root", "", "the api root, by URL or by the last step of its path (default: partner.json's)")
 	return cmd
@@ -54,6 +63,10 @@ type publication struct {
 	as         string
 	collection string
 	countries  []string
+	to         []string
+	lower      bool
+	pseudonym  bool
+	revoke     bool
 	dry        bool
 	apiRoot    string
 	routed     bool // by the gateway: it is the intake
@@ -113,6 +126,9 @@ func (p *publication) run(cmd *cobra.Command, files []string) error {
 	}
 	defer done()
 	ctx := cmd.Context()
+	if sources, err = p.rewritten(ctx, c, sources); err != nil {
+		return err
+	}
 	root, err := c.APIRoot(ctx, p.apiRoot)
 	if err != nil {
 		return err
@@ -130,11 +146,30 @@ func (p *publication) run(cmd *cobra.Command, files []string) error {
 	if p.routed {
 		pub.Countries = p.countries
 	}
+	pub.Partners, pub.ConfirmLower = p.to, p.lower
 	p.survey(pub, sources)
 	if p.dry {
 		return p.end(p.tellDry(to))
 	}
 	return p.end(p.publish(ctx, pub, to))
+}
+
+// rewritten changes what is to be changed before it is sent.
+func (p *publication) rewritten(ctx context.Context, c *client.Client, sources []client.Source) ([]client.Source, error) {
+	var r rewriting
+	if p.revoke {
+		r.revoked = revokedNow()
+	}
+	if p.pseudonym {
+		i, err := c.Identity(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if r.pseudonym = i.Pseudonym; r.pseudonym == "" {
+			return nil, errors.New("this partner has no pseudonym: ask the operator for one (liaison partner set ID --attribution pseudonym)")
+		}
+	}
+	return r.sources(sources, p.w.notice)
 }
 
 // destinations gives the collections that were asked for. Without any it is the gateway's intake, where

@@ -41,6 +41,7 @@ type joined struct {
 	APIRoot     string         `json:"api_root"` // "" without any grant
 	TokenURL    string         `json:"token_url"`
 	CRL         string         `json:"crl"`
+	Identity    string         `json:"identity,omitempty"` // of the identity object that the gateway issued for the partner
 }
 
 // postJoin makes a client of an invitation: its certificate, its secret and its rows come to be in
@@ -120,6 +121,7 @@ func (s *Server) join(k *call, in joining) (joined, error) {
 		APIRoot:     s.firstRoot(invitation.Partner),
 		TokenURL:    s.link("/oauth2/token"),
 		CRL:         s.link("/crl"),
+		Identity:    string(s.o.Registry.State().Access.Partners[invitation.Partner].Identity),
 	}, err
 }
 

@@ -44,6 +44,7 @@ func (s *Server) routes() []route {
 		{http.MethodGet, collection + "/manifest", s.getManifest, protocol},
 		{http.MethodGet, collection + "/objects", s.getObjects, protocol},
 		{http.MethodPost, collection + "/objects", s.postObjects, protocol},
+		{http.MethodPost, collection + "/preview", s.postPreview, protocol},
 		{http.MethodGet, object, s.getObject, protocol},
 		{http.MethodDelete, object, s.deleteObject, protocol},
 		{http.MethodGet, object + "/versions", s.getVersions, protocol},
@@ -59,6 +60,7 @@ func (s *Server) routes() []route {
 		{http.MethodGet, "/join/:token", s.getJoin, public},
 		{http.MethodPost, "/join/:token", s.postJoin, public},
 		{http.MethodPost, "/client/secret", s.postSecret, client},
+		{http.MethodGet, "/client/identity", s.getIdentity, client},
 		{http.MethodPost, "/client/certificate", s.postCertificate, client},
 
 		{http.MethodGet, administration, s.administer, client},

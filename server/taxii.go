@@ -191,7 +191,7 @@ func (s *Server) postObjects(k *call) error {
 	if err != nil {
 		return err
 	}
-	countries, err := k.countries()
+	wishes, err := k.wishes()
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (s *Server) postObjects(k *call) error {
 	defer body.Close()
 	ctx, cancel := context.WithTimeout(k.r.Context(), s.publishingTime())
 	defer cancel()
-	status, err := s.o.Desk.PublishFor(ctx, k.p, at, body, countries)
+	status, err := s.o.Desk.PublishWith(ctx, k.p, at, body, wishes)
 	if err = s.health.note(body.verdict(err), s.now()); err != nil {
 		return s.notPublished(k, err)
 	}

@@ -37,6 +37,7 @@ type Account struct {
 	Cert         string `json:"cert"`
 	Key          string `json:"key"`
 	AssertionKey string `json:"assertion_key,omitempty"`
+	Identity     string `json:"identity,omitempty"` // of the identity object that the gateway issued for the partner
 }
 
 // ParseAccount reads partner.json; its errors are ErrAccount and never hold the secret.

@@ -69,13 +69,18 @@ type Publisher struct {
 	// Countries is the list of countries for what is published to a Liaison's intake, for all objects without
 	// one of their own; other servers know nothing of it.
 	Countries []string
-	Request   int64             // bytes of a request at most; DefaultRequest when 0, never over the root's max_content_length
-	Failed    func(Failure)     // told of each object that did not make it; may be nil
-	Noted     func(Failure)     // told of each object that made it with a message; may be nil
-	Sent      func(bytes int64) // told of progress: bytes of objects acknowledged or given up; may be nil
-	largest   int64             // bytes of a request that a server with an unannounced limit takes
-	taken     bool              // a request was accepted
-	refused   int               // single objects refused as bad requests before that
+	// Partners may see what is TLP:RED and names nobody itself; ConfirmLower confirms that objects are marked
+	// lower than the versions before them. Both are a Liaison's alone, like Countries.
+	Partners     []string
+	ConfirmLower bool
+
+	Request int64             // bytes of a request at most; DefaultRequest when 0, never over the root's max_content_length
+	Failed  func(Failure)     // told of each object that did not make it; may be nil
+	Noted   func(Failure)     // told of each object that made it with a message; may be nil
+	Sent    func(bytes int64) // told of progress: bytes of objects acknowledged or given up; may be nil
+	largest int64             // bytes of a request that a server with an unannounced limit takes
+	taken   bool              // a request was accepted
+	refused int               // single objects refused as bad requests before that
 }
 
 // limit is how many bytes a request may have.
@@ -215,12 +220,28 @@ func (p *Publisher) fail(f Failure) {
 	}
 }
 
+// wishes gives what is said of everything that is published, as a query.
+func (p *Publisher) wishes() string {
+	q := url.Values{}
+	if len(p.Countries) > 0 {
+		q.Set("countries", strings.Join(p.Countries, ","))
+	}
+	if len(p.Partners) > 0 {
+		q.Set("partners", strings.Join(p.Partners, ","))
+	}
+	if p.ConfirmLower {
+		q.Set("confirm", "lower-marking")
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
+}
+
 // post sends some objects in one request, or in two where the server does not take them together.
 func (p *Publisher) post(ctx context.Context, to taxii.Collection, part batchPart, out *Outcome) error {
 	u := under(p.Root.URL, "collections", to.ID, "objects")
-	if len(p.Countries) > 0 {
-		u += "?countries=" + url.QueryEscape(strings.Join(p.Countries, ","))
-	}
+	u += p.wishes()
 	resp, err := p.Client.do(ctx, call{method: http.MethodPost, url: u,
 		ctype: taxii.MediaType, body: part.body()})
 	out.Requests++
