@@ -40,16 +40,15 @@ func (b *bench) scanner(ctx context.Context) error {
 			{&alone, func(body []byte) error { return scanning(s, body, false) }},
 			{&checked, func(body []byte) error { return scanning(s, body, true) }},
 		} {
-			const times = 10
 			begin := time.Now()
-			for range times {
+			for range b.sizes.scans {
 				for _, body := range bodies {
 					if err := errors.Join(side.do(body), ctx.Err()); err != nil {
 						return err
 					}
 				}
 			}
-			*side.got = append(*side.got, mb*times/time.Since(begin).Seconds())
+			*side.got = append(*side.got, mb*float64(b.sizes.scans)/time.Since(begin).Seconds())
 		}
 	}
 	const peer = "encoding/json"

@@ -101,6 +101,7 @@ type sizes struct {
 	small, big, spread int // objects, and collections of the stores that have many
 	seconds            int // of a slice of pulls with many connections
 	publish            int // a thousandth of what is published in a slice
+	scans              int // of all bodies in a round of the scanner cell
 	calls              int // in the process
 	commits            int // in a round of the writing cell
 	content            int // bytes of the large publication
@@ -111,9 +112,9 @@ type sizes struct {
 
 func (o options) sizes() sizes {
 	if o.smoke {
-		return sizes{small: 1200, big: 2400, spread: 3, seconds: 1, publish: 30, calls: 200, commits: 3, content: 2 << 20, settle: 20 * time.Millisecond}
+		return sizes{small: 1200, big: 2400, spread: 3, seconds: 1, publish: 30, scans: 1, calls: 50, commits: 2, content: 2 << 20, settle: 20 * time.Millisecond}
 	}
-	s := sizes{small: 10_000, big: 1_000_000, spread: 200, seconds: 2, publish: 1000, calls: 20_000, commits: 50, content: 100 << 20, pulling: 2, settle: 2 * time.Second}
+	s := sizes{small: 10_000, big: 1_000_000, spread: 200, seconds: 2, publish: 1000, scans: 10, calls: 20_000, commits: 50, content: 100 << 20, pulling: 2, settle: 2 * time.Second}
 	if o.large {
 		s.big = 10_000_000
 	}
