@@ -224,7 +224,7 @@ func pagingNames(e *env) {
 	levels := []stix.Level{stix.Clear, stix.Green, stix.Amber}
 	for n := range 36 {
 		list := []collections.Item{
-			item(10*n, level(levels[n%3]), to(vn, lk)), item(10*n+1, to(vn)), item(10*n+2, to(lk)),
+			item(10*n, level(levels[n%3]), to(vn, lk, fj)), item(10*n+1, to(vn)), item(10*n+2, to(lk)),
 			item(n/4, kind("malware"), modified(n+1), to(vn)),
 		}
 		e.added([]auth.PartnerID{north, south}[n%2], list[:3]...)
