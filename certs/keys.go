@@ -35,6 +35,9 @@ func checkKey(pub any) error {
 	case ed25519.PublicKey:
 		return checkEd25519(k)
 	}
+	if pub == nil { // what the parser does not know
+		return fmt.Errorf("%w: a kind that is not known: use RSA 2048 to 4096, P-256, P-384 or Ed25519", ErrKey)
+	}
 	return fmt.Errorf("%w: %T: use RSA 2048 to 4096, P-256, P-384 or Ed25519", ErrKey, pub)
 }
 

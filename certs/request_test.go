@@ -79,6 +79,22 @@ func rocaPrime(t testing.TB, bits uint) *big.Int {
 
 func product(p, q *big.Int) *big.Int { return new(big.Int).Mul(p, q) }
 
+// A kind of key that the parser does not know is named as such.
+func TestThreat21UnknownKind(t *testing.T) {
+	const ed448 = `-----BEGIN CERTIFICATE REQUEST-----
+MIHKMEwCAQAwADBDMAUGAytlcQM6AETwjGqk+eU+4U/inQhQjIbwhTWCbJ5LxbM0
+rVeEt/rr7ZMAwFJQdSrlssQKbGT485r2DJNDduYpgKAAMAUGAytlcQNzAAD/KkVQ
+et84BDVoNarnMCW9vPyLBhCNiohUDS1CUIi6V5f7j7sCP9TZUxxDVtkIFWouiDgt
+bxYagIDvYjQG0vg9KZlKRA9/FtPB2Z1gGNNspSGtDp5Io7n9RrwOHnM5es+5FbVh
+yeLPltZ5jwWwXVsiAA==
+-----END CERTIFICATE REQUEST-----
+`
+	a, _ := authority(t, host)
+	if issued, err := a.Issue([]byte(ed448), acme, 0); issued != nil || !errors.Is(err, certs.ErrKey) || !strings.Contains(err.Error(), "a kind that is not known") {
+		t.Errorf("got %v, want ErrKey", err)
+	}
+}
+
 func TestThreat21WeakKeys(t *testing.T) {
 	a, _ := authority(t, host)
 	p := prime(t, 1024)
