@@ -98,6 +98,7 @@ func foreignNames() map[server.Route]string {
 		{Method: "GET", Path: "/:root/collections/:collection/manifest"}:                 "root collection",
 		{Method: "GET", Path: "/:root/collections/:collection/objects"}:                  "root collection",
 		{Method: "POST", Path: "/:root/collections/:collection/objects"}:                 "root collection",
+		{Method: "POST", Path: "/:root/collections/:collection/preview"}:                 "root collection",
 		{Method: "GET", Path: "/:root/collections/:collection/objects/:object"}:          "root collection object",
 		{Method: "DELETE", Path: "/:root/collections/:collection/objects/:object"}:       "root collection",
 		{Method: "GET", Path: "/:root/collections/:collection/objects/:object/versions"}: "root collection object",
