@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"liaison/collections"
 	"liaison/collections/routing"
 	"liaison/server/client"
 	"liaison/server/taxii"
@@ -49,7 +52,7 @@ run the same command again.`,
 	cmd.Flags().BoolVar(&p.lower, "confirm-lower", false, "objects may be marked lower than the versions before them")
 	cmd.Flags().BoolVar(&p.pseudonym, "pseudonym", false, "name the pseudonym that the gateway issued as the author of the objects")
 	cmd.Flags().BoolVar(&p.revoke, "revoke", false, "revoke the objects: a new version of each, with revoked true")
-	cmd.Flags().BoolVar(&p.dry, "dry-run", false, "send nothing: say what would be sent where, and what would be refused")
+	cmd.Flags().BoolVar(&p.dry, "dry-run", false, "store nothing: ask the gateway what would be taken, refused, and who would get it")
 	cmd.Flags().StringVar(&p.apiRoot, "api-root", "", "the api root, by URL or by the last step of its path (default: partner.json's)")
 	return cmd
 }
@@ -88,6 +91,7 @@ type publishReport struct {
 	Failures    []client.Failure `json:"failures"`
 	Failed      int64            `json:"failed"` // objects, listed or not
 	Notes       []publishNote    `json:"notes"`  // what the gateway said of objects that it took
+	Previews    []taxii.Preview  `json:"previews,omitempty"`
 	Error       string           `json:"error,omitempty"`
 }
 
@@ -149,7 +153,7 @@ func (p *publication) run(cmd *cobra.Command, files []string) error {
 	pub.Partners, pub.ConfirmLower = p.to, p.lower
 	p.survey(pub, sources)
 	if p.dry {
-		return p.end(p.tellDry(to))
+		return p.end(p.tellDry(ctx, pub, to))
 	}
 	return p.end(p.publish(ctx, pub, to))
 }
@@ -241,11 +245,7 @@ func writable(root client.Root, all []taxii.Collection) string {
 // survey reads every file before anything is sent: one that is broken is left out whole.
 func (p *publication) survey(pub *client.Publisher, sources []client.Source) {
 	for _, src := range sources {
-		var check func(*stix.Object, *stix.Problem)
-		if p.dry {
-			check = func(o *stix.Object, problem *stix.Problem) { p.wouldFail(src.Name, o, problem) }
-		}
-		v, err := pub.Check(src, check)
+		v, err := pub.Check(src, nil)
 		f := surveyed{File: src.Name, Objects: v.Objects, Bytes: v.Bytes, Unsent: v.Unsent}
 		if err != nil {
 			p.broken++
@@ -359,15 +359,64 @@ func (p *publication) publish(ctx context.Context, pub *client.Publisher, to []t
 	return errors.Join(errs...)
 }
 
-// tellDry says what would be sent.
-func (p *publication) tellDry(to []taxii.Collection) error {
+// tellDry says what would become of everything: as the gateway says it, or without one that can, what would
+// be sent and what always must hold of it.
+func (p *publication) tellDry(ctx context.Context, pub *client.Publisher, to []taxii.Collection) error {
 	for _, k := range to {
 		p.report.Collections = append(p.report.Collections, client.Outcome{Collection: client.Name(k), ID: k.ID})
-		if !p.w.json {
-			fmt.Fprintf(p.w.stdout, "would send %s (%s) to %s\n", plural(p.total.Objects, "object"), byteCount(p.total.Bytes), client.Name(k))
+		list, err := pub.Preview(ctx, k, p.sources)
+		switch {
+		case errors.Is(err, client.ErrNoPreview):
+			p.tellBlind(k)
+		case err != nil:
+			return fmt.Errorf("collection %s: %w", client.Name(k), stopped(err))
+		}
+		for _, v := range list {
+			p.tellPreview(client.Name(k), v)
 		}
 	}
 	return nil
+}
+
+// tellBlind is for servers that cannot tell.
+func (p *publication) tellBlind(k taxii.Collection) {
+	blind := &client.Publisher{}
+	for _, src := range p.sources {
+		// It was read before: an error now would be another one then too.
+		blind.Check(src, func(o *stix.Object, problem *stix.Problem) { p.wouldFail(src.Name, o, problem) })
+	}
+	if !p.w.json {
+		fmt.Fprintf(p.w.stdout, "would send %s (%s) to %s\n", plural(p.total.Objects, "object"), byteCount(p.total.Bytes), client.Name(k))
+	}
+}
+
+// tellPreview prints what a gateway would do with one request.
+func (p *publication) tellPreview(name string, v taxii.Preview) {
+	ways := map[string]int64{}
+	listed := int64(0)
+	for _, f := range v.Objects {
+		switch {
+		case f.Verdict == collections.ForecastFailed:
+			listed++
+			p.failed(client.Failure{Collection: name, ID: f.ID, Version: f.Version, Message: f.Message})
+		case f.Verdict == collections.ForecastAdded:
+			ways[fmt.Sprintf("%s: %s", strings.Join(f.Collections, ", "), plural(int64(f.Recipients), "recipient"))]++
+		case f.Verdict == collections.ForecastKept:
+			p.noted(client.Failure{Collection: name, ID: f.ID, Version: f.Version, Message: f.Message})
+		}
+	}
+	p.report.Failed += int64(v.Failed) - listed
+	p.report.Previews = append(p.report.Previews, v)
+	if p.w.json {
+		return
+	}
+	for _, way := range slices.Sorted(maps.Keys(ways)) {
+		fmt.Fprintf(p.w.stdout, "would go    %s to %s\n", plural(ways[way], "object"), way)
+	}
+	p.tellNotes()
+	p.report.Notes = p.report.Notes[:0]
+	fmt.Fprintf(p.w.stdout, "%s: %s, %d would be accepted (%d of them there already, %d kept), %d would fail\n",
+		name, plural(int64(v.Total), "object"), v.Accepted, v.Duplicate, v.Kept, v.Failed)
 }
 
 // end prints the summary and decides on the exit code.

@@ -13,7 +13,7 @@ import (
 )
 
 // MaxForecasts bounds the objects that a preview lists; it counts them all.
-const MaxForecasts = 10_000
+const MaxForecasts = 5_000
 
 // The verdicts of a preview.
 const (

@@ -204,3 +204,6 @@ func AppendEmpty(dst []byte, next string) []byte {
 	dst = append(dst, next...)
 	return append(dst, `"}`...)
 }
+
+// Preview is this gateway's answer to POST …/preview, which no standard has.
+type Preview = collections.Preview
