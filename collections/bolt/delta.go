@@ -205,7 +205,7 @@ func (d *delta) merge(runs *bbolt.Bucket, n int, number, tx uint64) error {
 	size := len(fresh)
 	c := runs.Cursor()
 	low := binary.BigEndian.AppendUint64(nil, uint64(n)<<56)
-	for k, v := c.Seek(low); k != nil && len(k) == 8 && int(k[0]) == n; k, v = c.Next() {
+	for k, v := c.Seek(low); len(k) == 8 && int(k[0]) == n; k, v = c.Next() {
 		_, part, err := readRun(v)
 		if err != nil {
 			return fmt.Errorf("run %x of the index: %w", k, err)
