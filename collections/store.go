@@ -160,6 +160,9 @@ type Store interface {
 	// published in the operation; ids without any are absent.
 	Levels(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID) (map[stix.ID]stix.Level, error)
 
+	// What is read from the bytes of objects after their commit.
+	Gleaner
+
 	// Served records a read. The line is in the hands of the operating system when it returns (a killed
 	// process loses none), synced within 50 ms, and part of the journal with the next transaction.
 	Served(ctx context.Context, l auth.Line) error

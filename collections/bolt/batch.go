@@ -32,6 +32,8 @@ type batch struct {
 	clean    bool
 	raised   bool
 	seal     []seam
+
+	gleanings []*gleaning
 }
 
 func (s *Store) newBatch(tx *bbolt.Tx) *batch {
@@ -51,7 +53,7 @@ func (b *batch) idle() bool {
 			return false
 		}
 	}
-	return len(b.lines) == 0 && len(b.expired) == 0 && len(b.seal) == 0 && b.drained == nil && !b.clean
+	return len(b.lines) == 0 && len(b.expired) == 0 && len(b.seal) == 0 && len(b.gleanings) == 0 && b.drained == nil && !b.clean
 }
 
 // operation is one operation in a write transaction.
@@ -226,6 +228,9 @@ func (b *batch) put() error {
 		}
 	}
 	if err := b.putSeams(); err != nil {
+		return err
+	}
+	if err := b.putGleanings(); err != nil {
 		return err
 	}
 	registry := b.tx.Bucket([]byte(bucketRegistry))

@@ -71,6 +71,7 @@ type Store struct {
 	deltas  deltas
 	staged  stagings
 	sealed  sealed // the committer's
+	gleans  sync.Mutex
 
 	spool *spool
 	mark  spoolMark                              // drained up to here; the committer's

@@ -134,6 +134,11 @@ type broken struct {
 	sweep   func(now time.Time) error
 	backup  func() error
 	close   func() error
+
+	glean   func(read collections.GistOf) (collections.GistOf, bool)
+	lapsed  func(ctx context.Context, a collections.Audience, at collections.Place, q collections.LapseQuery) (collections.LapsePage, error)
+	reports func(ctx context.Context, a collections.Audience, op auth.OperationID, values []collections.Value) ([]collections.Reported, error)
+	common  func(ctx context.Context, a collections.Audience, at collections.Place, after collections.CommonPosition, limit int) (collections.CommonPage, error)
 }
 
 func (b *broken) Apply(ctx context.Context, rows []auth.Record, lines []auth.Line, done func()) error {

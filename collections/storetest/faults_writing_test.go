@@ -15,7 +15,7 @@ import (
 
 // faults lists stores that break one promise each.
 func faults() []fault {
-	return slices.Concat(writingFaults(), keepingFaults(), bringingFaults(), readingFaults(), recordFaults())
+	return slices.Concat(writingFaults(), keepingFaults(), bringingFaults(), readingFaults(), gleaningFaults(), recordFaults())
 }
 
 // all is a view that sees what anybody sees.

@@ -38,6 +38,7 @@ type Model struct {
 	kept     []*keptVersion // ascending by key
 	lastKept map[auth.OperationID]collections.KeptKey
 	claims   []*claim
+	gleaned  map[auth.OperationID]*gists
 }
 
 // version is one object version in one collection.

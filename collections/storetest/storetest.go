@@ -61,6 +61,7 @@ func Cases() []Case {
 		clause("deletion", deletion()),
 		clause("status", status()),
 		clause("lookup", lookup()),
+		clause("gleaning", gleaning()),
 		clause("record", record()),
 		clause("refusal", refusal()),
 		clause("concurrent", concurrent()),
