@@ -66,8 +66,13 @@ func childOptions(dir string) (bolt.Options, error) {
 	if o.Signer, err = note.NewSigner(private); err != nil {
 		return o, err
 	}
-	o.Verifier, err = note.NewVerifier(public)
-	return o, err
+	if o.Verifier, err = note.NewVerifier(public); err != nil {
+		return o, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "small")); err == nil {
+		o = o.WithSegments(4000, 900)
+	}
+	return o, nil
 }
 
 // start runs the test binary in a role.
@@ -117,6 +122,32 @@ func publishForever(s *bolt.Store) error {
 			}
 		})
 	}
+	all.Go(func() { // meanwhile the store is joined and compacted, and large publications come in parts
+		for i := 0; ; i++ {
+			_, err := s.Seal(ctx)
+			if err == nil && i%20 == 19 {
+				_, err = s.Compact(ctx)
+			}
+			n := base + 500_000 + i
+			p := publication(n, north, items(n*100, 30, 1, vn, lk))
+			for from := 0; err == nil && from < len(p.Items); from += 10 {
+				var raws [][]byte
+				for k := range 10 {
+					it := &p.Items[from+k]
+					raws = append(raws, it.Raw)
+					it.Raw, it.Size, it.Staged = nil, len(it.Raw), from+k+1
+				}
+				err = s.Stage(ctx, secure, p.Status, raws)
+			}
+			if err == nil && i%3 > 0 { // the others never come
+				_, err = s.Publish(ctx, p)
+			}
+			if err != nil {
+				say("error %v\n", err)
+				return
+			}
+		}
+	})
 	all.Wait()
 	return nil
 }

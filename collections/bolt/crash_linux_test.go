@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/mod/sumdb/note"
@@ -50,7 +51,12 @@ func TestKill(t *testing.T) {
 	t.Parallel()
 	dir, o := shelter(t)
 	said := acknowledged{map[collections.StatusID][2]int{}, map[int]bool{}}
-	for range 6 {
+	for round := range 6 {
+		if round == 3 { // from now on every object meets the end of a segment, and ranges are merged
+			if err := os.WriteFile(filepath.Join(dir, "small"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
 		cmd, lines := start(t, "publish", dir)
 		after, err := rand.Int(rand.Reader, big.NewInt(300))
 		if err != nil {
@@ -69,6 +75,9 @@ func TestKill(t *testing.T) {
 		}
 		s := open(t, o)
 		said.check(t, s)
+		if list := faults(t, s); list != nil {
+			t.Errorf("round %d: %s", round, strings.Join(list, "\n"))
+		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
