@@ -37,14 +37,20 @@ type Forecast struct {
 
 // Preview is what would become of a publication if it were sent now.
 type Preview struct {
-	Total     int            `json:"total"` // = Accepted + Failed
-	Accepted  int            `json:"accepted"`
-	Failed    int            `json:"failed"`
-	Kept      int            `json:"kept"`      // of those accepted
-	Duplicate int            `json:"duplicate"` // likewise
-	Brought   int            `json:"brought"`   // that come along
-	Placed    map[string]int `json:"placed"`    // object versions that would be added, by alias of the collection
-	Objects   []Forecast     `json:"objects"`   // in the order in which they would be added, failures at the door first; at most MaxForecasts
+	Total     int        `json:"total"` // = Accepted + Failed
+	Accepted  int        `json:"accepted"`
+	Failed    int        `json:"failed"`
+	Kept      int        `json:"kept"`      // of those accepted
+	Duplicate int        `json:"duplicate"` // likewise
+	Brought   int        `json:"brought"`   // that come along
+	Placed    []PlacedIn `json:"placed"`    // by alias
+	Objects   []Forecast `json:"objects"`   // in the order in which they would be added, failures at the door first; at most MaxForecasts
+}
+
+// PlacedIn is how many object versions would be added to a collection, those that come along included.
+type PlacedIn struct {
+	Collection string `json:"collection"` // its alias
+	Objects    int    `json:"objects"`
 }
 
 // Preview says what PublishWith would do with a body now, and does nothing: the same objects are judged by
@@ -87,7 +93,7 @@ func (d *Desk) preview(ctx context.Context, asks, p auth.Principal, at Place, bo
 		return Preview{}, err
 	}
 	a := audience{st: d.Registry.State(), publisher: p.Partner}
-	v := Preview{Placed: map[string]int{}, Objects: []Forecast{}, Failed: in.publication.Failed}
+	v := Preview{Placed: []PlacedIn{}, Objects: []Forecast{}, Failed: in.publication.Failed}
 	for _, f := range in.publication.Failures {
 		v.list(Forecast{ID: f.ID, Version: f.Version, Verdict: ForecastFailed, Message: f.Message})
 	}
@@ -115,7 +121,11 @@ func (v *Preview) list(f Forecast) {
 
 func (v *Preview) count(f *Forecast) {
 	for _, c := range f.Collections {
-		v.Placed[c]++
+		i, ok := slices.BinarySearchFunc(v.Placed, c, func(p PlacedIn, alias string) int { return compareText(p.Collection, alias) })
+		if !ok {
+			v.Placed = slices.Insert(v.Placed, i, PlacedIn{Collection: c})
+		}
+		v.Placed[i].Objects++
 	}
 	if f.Brought {
 		v.Brought++

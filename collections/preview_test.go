@@ -25,7 +25,7 @@ func TestPreview(t *testing.T) {
 		t.Fatal(err)
 	}
 	if v.Total != 5 || v.Accepted != 4 || v.Failed != 1 || v.Kept != 1 || v.Duplicate != 1 || v.Brought != 1 ||
-		fmt.Sprint(v.Placed) != "map[lk:2 vn:3]" {
+		fmt.Sprint(v.Placed) != "[{lk 2} {vn 3}]" {
 		t.Errorf("preview %+v", v)
 	}
 	var lines []string
@@ -51,7 +51,7 @@ func TestPreview(t *testing.T) {
 	h.journals("read.preview", 1, `"total":5`)
 	root, _ := operators()
 	as, err := h.desk.PreviewAs(t.Context(), root, "acme", h.place("intake"), envelope(evil(2, "")), collections.Wishes{Countries: []string{"LK"}})
-	if err != nil || as.Accepted != 1 || as.Placed["lk"] != 1 {
+	if err != nil || as.Accepted != 1 || fmt.Sprint(as.Placed) != "[{lk 1}]" {
 		t.Errorf("for an operator: %+v, %v", as, err)
 	}
 	if _, err := h.desk.PreviewAs(t.Context(), vendor, "acme", h.place("intake"), envelope(), collections.Wishes{}); err == nil {

@@ -166,12 +166,12 @@ func (a *API) waiting(k collections.Kept) Waiting {
 // queueRoutes are the routes of what waits and of what is taken back.
 func (a *API) queueRoutes() []route {
 	const at = "/operations/{operation}"
-	return []route{
+	return append(a.intakeRoutes(), []route{
 		{http.MethodGet, at + "/queue", []string{"kind", "publisher", "batch", "after", "limit"}, a.listQueue, "List what is held, unrouted or pending", nil, WaitingPage{}, 0},
 		{http.MethodGet, at + "/queue/objects/{key}", nil, a.showQueue, "Show one of them with its bytes", nil, Waiting{}, 0},
 		{http.MethodPost, at + "/queue/release", nil, a.releaseQueue, "Let some of them, or a batch, go into their collections or others", QueueOrder{}, collections.Settled{}, 0},
 		{http.MethodPost, at + "/queue/drop", nil, a.dropQueue, "Take some of them, or a batch, away for good", QueueOrder{}, collections.Settled{}, 0},
 		{http.MethodPost, at + "/batches/{batch}/withdraw", nil, a.withdrawBatch, "Take a whole publication back", BatchWithdrawal{}, collections.Recall{}, 0},
 		{http.MethodGet, at + "/exposure", []string{"of"}, a.exposure, "Who was given what of a batch or an object", nil, collections.Exposure{}, 0},
-	}
+	}...)
 }
