@@ -47,6 +47,7 @@ type placed struct {
 type runOf struct {
 	first, last Added
 	collections []auth.CollectionID
+	ids         []stix.ID // only these; nil: all in the run
 }
 
 // batchOf is what the journal has of one batch.
@@ -62,6 +63,8 @@ type ranLine struct {
 	Batch       StatusID            `json:"batch"`
 	Operation   auth.OperationID    `json:"operation"`
 	Publisher   auth.PartnerID      `json:"publisher"`
+	By          StatusID            `json:"by"`
+	IDs         []stix.ID           `json:"ids"`
 	First       string              `json:"first"`
 	Last        string              `json:"last"`
 	Collections []auth.CollectionID `json:"collections"`
@@ -92,7 +95,11 @@ func (d *Desk) batch(ctx context.Context, op auth.OperationID, id StatusID) (bat
 		first, ok := parseAdded(l.First)
 		last, also := parseAdded(l.Last)
 		if ok && also {
-			b.runs = append(b.runs, runOf{first, last, l.Collections})
+			r := runOf{first: first, last: last, collections: l.Collections}
+			if l.By != "" { // others of that publication are between them
+				r.ids = l.IDs
+			}
+			b.runs = append(b.runs, r)
 		}
 	}
 	if !found {
@@ -119,7 +126,7 @@ func (d *Desk) present(ctx context.Context, op auth.OperationID, b batchOf) ([]p
 					return nil, err
 				}
 				for _, f := range facts {
-					if f.Publisher == b.publisher && f.Added <= r.last {
+					if f.Publisher == b.publisher && f.Added <= r.last && (r.ids == nil || slices.Contains(r.ids, f.ID)) {
 						list = append(list, placed{Fact: f, collection: c})
 					}
 				}

@@ -68,6 +68,8 @@ import (
 //     duplicates, MaxVersions and supersession are judged anew. Where it is there already it is just no
 //     longer kept.
 //   - Definitions and Levels count kept versions as present ones.
+//   - What a publication takes along of what was kept has a line of kind "kept.release" for each batch that it
+//     came with, after that of the publication, with all ids, at most 100.
 //   - An item with Kept is the kept version of that key, of the same publisher and id: that one is no
 //     longer kept when the item is taken. A key that is kept no more is none.
 //

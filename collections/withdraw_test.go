@@ -177,3 +177,22 @@ func sound(t *testing.T, raw string) {
 		t.Error(s.Err())
 	}
 }
+
+// TestWithdrawWhatCameLater: what waited goes with the batch that it came with, although another one took
+// it along; that one keeps its own.
+func TestWithdrawWhatCameLater(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	root, _ := operators()
+	m, a := malware(1), evil(1, listed("VN"))
+	rel := relation(1, "indicates", objectID("indicator", 1), objectID("malware", 1))
+	first := h.intake(vendor, nil, rel, m)
+	h.intake(vendor, nil, a)
+	h.has(vn, "vn", a, m, rel)
+	r, err := h.desk.WithdrawBatch(t.Context(), root, "secure", first.ID, "wrong", false)
+	if err != nil || r.Withdrawn != 2 {
+		t.Errorf("the withdrawal: %+v, %v", r, err)
+	}
+	h.has(vn, "vn", a)
+}

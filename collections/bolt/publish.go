@@ -100,6 +100,7 @@ func (b *batch) publish(ctx context.Context, p *publication) (collections.Status
 	op.explain(verdicts)
 	t.count(verdicts)
 	b.record(p, &t)
+	b.freed(op, p, verdicts)
 	t.Successes = collections.ListSuccesses(t.Successes, t.noted)
 	return t.Status, nil
 }

@@ -40,6 +40,7 @@ func (s *Store) Settle(ctx context.Context, t collections.Settlement) (list []co
 type settleLine struct {
 	Operation   auth.OperationID     `json:"operation"`
 	Batch       collections.StatusID `json:"batch,omitempty"`
+	By          collections.StatusID `json:"by,omitempty"` // the publication that took it along
 	Publisher   auth.PartnerID       `json:"publisher,omitempty"`
 	Address     string               `json:"address,omitempty"`
 	Reason      string               `json:"reason,omitempty"`
@@ -51,6 +52,42 @@ type settleLine struct {
 	Last        string               `json:"last,omitempty"`
 	Collections []auth.CollectionID  `json:"collections,omitempty"`
 	Asked       []auth.Actor         `json:"asked,omitempty"`
+}
+
+// freed tells of kept versions that a publication took along, by the batches that they came with; each
+// line names all that it tells of.
+func (b *batch) freed(op *operation, p *publication, verdicts []verdict) {
+	var lines []*settleLine
+	for _, v := range verdicts {
+		if v.item.Kept == 0 || v.new == nil {
+			continue
+		}
+		k := op.keeping.byKey[v.item.Kept]
+		if k == nil {
+			continue
+		}
+		i := slices.IndexFunc(lines, func(l *settleLine) bool { return l.Batch == k.Batch && len(l.IDs) < maxNames })
+		if i < 0 {
+			i = len(lines)
+			lines = append(lines, &settleLine{
+				Operation: p.Place.Operation, Batch: k.Batch, By: p.Status, Publisher: p.Publisher, Address: p.Address, Reason: p.Reason,
+			})
+		}
+		l := lines[i]
+		l.note(k)
+		if l.First == "" {
+			l.First = v.new.Added.String()
+		}
+		l.Last = v.new.Added.String()
+		for _, s := range v.to {
+			if !slices.Contains(l.Collections, s.id) {
+				l.Collections = append(l.Collections, s.id)
+			}
+		}
+	}
+	for _, l := range lines {
+		b.line(p.Actor, "kept.release", l)
+	}
 }
 
 func (l *settleLine) note(v *keptVersion) {

@@ -117,6 +117,7 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 	}
 	now := collections.AddedAt(m.now())
 	var refused []stix.ID
+	var freed []*batchLine
 	var reached []auth.CollectionID
 	for _, it := range p.Items {
 		old, gone := m.before(p, it)
@@ -128,6 +129,7 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 				}
 				if added := m.add(p, it, now); added != nil {
 					reached = append(reached, it.To...)
+					freed = takenAlong(freed, old, added.Added, it)
 				}
 			} else {
 				m.restore(old)
@@ -158,6 +160,7 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 			s.Kept++
 		}
 		if added := m.add(p, it, now); added != nil {
+			freed = takenAlong(freed, old, added.Added, it)
 			text = added.Version.Text
 			s.First = cmp.Or(s.First, added.Added)
 			s.Last = added.Added
@@ -185,6 +188,12 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 	if len(refused) > 0 {
 		lines = append(lines, lineOf(now.Time(), p.Actor, "ownership.refused", map[string]any{
 			"status": p.Status, "operation": p.Place.Operation, "ids": refused,
+		}))
+	}
+	for _, l := range freed {
+		lines = append(lines, lineOf(now.Time(), p.Actor, "kept.release", map[string]any{
+			"operation": p.Place.Operation, "batch": l.batch, "by": p.Status, "publisher": p.Publisher, "count": l.count, "ids": l.ids,
+			"first": runText(l.first), "last": runText(l.last), "collections": l.collections,
 		}))
 	}
 	m.commit(lines...)

@@ -225,6 +225,28 @@ type batchLine struct {
 	first, last collections.Added
 	collections []auth.CollectionID
 	asked       []auth.Actor
+	ids         []stix.ID
+}
+
+// takenAlong notes a kept version that a publication added; 100 of them stand in one line.
+func takenAlong(list []*batchLine, old *keptVersion, at collections.Added, it collections.Item) []*batchLine {
+	if old == nil {
+		return list
+	}
+	i := slices.IndexFunc(list, func(l *batchLine) bool { return l.batch == old.Batch && l.count < 100 })
+	if i < 0 {
+		i = len(list)
+		list = append(list, &batchLine{batch: old.Batch, first: at})
+	}
+	l := list[i]
+	l.count++
+	l.last, l.ids = at, append(l.ids, it.ID)
+	for _, c := range it.To {
+		if !slices.Contains(l.collections, c) {
+			l.collections = append(l.collections, c)
+		}
+	}
+	return list
 }
 
 func noted(list []*batchLine, k *keptVersion, out collections.Outcome) []*batchLine {
