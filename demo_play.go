@@ -166,6 +166,7 @@ func (d *demo) create(ctx context.Context, operator *admin.Client, vendors []sto
 			return err
 		}
 	}
+	d.say("  the vendors are exempted from the guard lists %s, for the story's\n  addresses and domains are those of documents: \"liaison guard list\" shows it\n\n", strings.Join(demoExempt, " and "))
 	for _, a := range agencies {
 		if _, err := operator.CreatePartner(ctx, admin.NewPartner{
 			ID: a.id, Role: auth.Agency, Name: "Police of " + a.name, Clearance: a.clearance.String(),
