@@ -31,11 +31,6 @@ func (d *Desk) authors(p auth.PartnerID) authors {
 	return a
 }
 
-// own reports whether an identity is one that the gateway issued for the publisher.
-func (a *authors) own(id stix.ID) bool {
-	return id != "" && (id == a.self.Identity || id == a.self.Pseudonym)
-}
-
 // check settles an item's author, or says why it fails. Foreign is told to the operator.
 func (a *authors) check(it *Item, by stix.ID) (why string, foreign bool) {
 	if p, ok := a.registered[it.ID]; ok && p != a.self.ID {

@@ -52,7 +52,11 @@ type settleLine struct {
 	Last        string               `json:"last,omitempty"`
 	Collections []auth.CollectionID  `json:"collections,omitempty"`
 	Asked       []auth.Actor         `json:"asked,omitempty"`
+	Kept        []string             `json:"kept,omitempty"` // for these reasons, the first maxReasons of them
 }
+
+// maxReasons bounds the different reasons that a line repeats.
+const maxReasons = 10
 
 // freed tells of kept versions that a publication took along, by the batches that they came with; each
 // line names all that it tells of.
@@ -93,6 +97,11 @@ func (b *batch) freed(op *operation, p *publication, verdicts []verdict) {
 func (l *settleLine) note(v *keptVersion) {
 	if l.Count++; len(l.IDs) < maxNames {
 		l.IDs = append(l.IDs, v.ID)
+	}
+	for _, r := range v.Keep.Reasons {
+		if why := r.String(); len(l.Kept) < maxReasons && !slices.Contains(l.Kept, why) {
+			l.Kept = append(l.Kept, why)
+		}
 	}
 	if v.Asked != "" && !slices.Contains(l.Asked, v.Asked) && len(l.Asked) < maxNames {
 		l.Asked = append(l.Asked, v.Asked)
