@@ -83,6 +83,14 @@ func (a *archive) look(list []stix.ID) {
 		p.placed, p.there = &placed[i], true
 		p.newest, p.in = placed[i].Item, a.network.in(placed[i].In)
 	}
+	wanted, err := a.store.Wanted(a.ctx, a.op, a.publisher, slices.DeleteFunc(slices.Clone(list), neverWanted))
+	if err != nil {
+		a.err = err
+		return
+	}
+	for _, w := range wanted {
+		a.past(w.ID).wanted = a.network.in(w.To)
+	}
 	for part := range slices.Chunk(list, lookAtOnce) {
 		a.each(KeptQuery{IDs: part}, func(k Kept) {
 			p := a.past(k.Item.ID)
@@ -106,6 +114,17 @@ func (a *archive) look(list []stix.ID) {
 			}
 		})
 	}
+}
+
+// neverWanted tells of most objects that nothing needs them to be understood: only identities, markings,
+// definitions and the parts of others are.
+func neverWanted(id stix.ID) bool {
+	kind, _, _ := strings.Cut(string(id), "--")
+	switch kind {
+	case "indicator", "relationship", "sighting", "observed-data", "note", "report", "opinion", "grouping", "malware", "infrastructure":
+		return true
+	}
+	return false
 }
 
 // later reports whether a is later than b; of what has no version the kept one came later.

@@ -95,6 +95,7 @@ func (d *Desk) carry(ctx context.Context, p auth.Principal, op auth.OperationID,
 	if len(publication.Items) == 0 {
 		return nil
 	}
+	publication.Wanted = x.wanted(plan)
 	publication.Still = x.still(d.stillOperator(p))
 	status, err := d.Store.Publish(ctx, publication)
 	if err != nil {

@@ -198,6 +198,7 @@ type Publication struct {
 	Failures  []Detail     // what failed at the door, at most MaxDetails
 	Failed    int          // how many that were
 	Reason    string       // why the gateway itself moves what was published before; see Store
+	Wanted    []Wanted     // each id once
 	Still     func() error // whether the publisher still may; asked within the commit
 }
 

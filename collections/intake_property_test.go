@@ -48,6 +48,7 @@ type rule struct {
 	level    map[string]stix.Level
 	owner    map[string]auth.PartnerID
 	author   map[string]auth.PartnerID // identities, by whom they were published
+	wanted   map[string][]string       // by publisher and identity: where it is wanted
 }
 
 // published notes where a publication's objects go; it gives how many were taken.
@@ -63,6 +64,10 @@ func (r *rule) published(by auth.PartnerID, to string, list []meant, identities 
 		taken++
 		if to != "intake" {
 			put(identityID(n), stix.Green, to)
+			continue
+		}
+		for _, a := range r.wanted[string(by)+identityID(n)] {
+			put(identityID(n), stix.Green, a)
 		}
 	}
 	for _, m := range list {
@@ -89,6 +94,8 @@ func (r *rule) published(by auth.PartnerID, to string, list []meant, identities 
 			put(objectID("indicator", m.n), m.level, a)
 			if who := identityID(m.by); to == "intake" && r.author[who] == by {
 				put(who, stix.Green, a)
+			} else if to == "intake" {
+				r.wanted[string(by)+who] = append(r.wanted[string(by)+who], a)
 			}
 		}
 	}
@@ -119,7 +126,7 @@ func TestEverybodyGetsItsDue(t *testing.T) {
 			h := newHouse(t)
 			r := &rule{
 				writable: map[auth.PartnerID][]string{}, granted: map[auth.PartnerID][]string{}, clear: map[auth.PartnerID]stix.Level{},
-				in: map[string]map[string]bool{}, level: map[string]stix.Level{}, owner: map[string]auth.PartnerID{}, author: map[string]auth.PartnerID{},
+				in: map[string]map[string]bool{}, level: map[string]stix.Level{}, owner: map[string]auth.PartnerID{}, author: map[string]auth.PartnerID{}, wanted: map[string][]string{},
 			}
 			some := func(list ...string) (out []string) {
 				for _, s := range list {

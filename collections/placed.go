@@ -2,6 +2,7 @@ package collections
 
 import (
 	"liaison/auth"
+	"liaison/stix"
 )
 
 // Placed is what a publisher has of an id in an operation.
@@ -10,6 +11,15 @@ type Placed struct {
 	Added Added               // of that version
 	In    []auth.CollectionID // that have any version of it, sorted
 	Why   []Reason            // for which that version was added
+}
+
+// MaxWanted bounds the ids that are remembered of one publisher in an operation.
+const MaxWanted = 100_000
+
+// Wanted is an id that things of a publisher refer to, in these collections, and that it has not published.
+type Wanted struct {
+	ID stix.ID
+	To []auth.CollectionID
 }
 
 // Routed is one object version, and why it went where it is.

@@ -274,7 +274,18 @@ func (in *intake) route(x *dispatch, countries []string) error {
 		return fmt.Errorf("routing: %w", x.archive.err)
 	}
 	in.publication.Items, in.watched = out.list(), out.watched()
+	in.publication.Wanted = x.wanted(plan)
 	return nil
+}
+
+// wanted gives what is to be remembered: not the standard markings, which every reader has.
+func (x *dispatch) wanted(p *routing.Plan) (list []Wanted) {
+	for _, w := range p.Wanted {
+		if _, _, standard := stix.StandardMarking([]byte(w.ID)); !standard {
+			list = append(list, Wanted{ID: w.ID, To: x.collections(w.Countries)})
+		}
+	}
+	return list
 }
 
 // arranged puts items into another order, where it is another.

@@ -131,6 +131,10 @@ type Store interface {
 	// In the order of ids, each once.
 	Placed(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID, bytes bool) ([]Placed, error)
 
+	// Wanted gives, of these ids, what the publisher's publications so far wanted of them: the collections of
+	// all, each once, sorted. Ids that none wanted are absent, and ids that came after MaxWanted others.
+	Wanted(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID) ([]Wanted, error)
+
 	// Routes gives why the versions of an object that are present in the operation went where they are,
 	// whoever published them, ascending by date_added.
 	Routes(ctx context.Context, op auth.OperationID, id stix.ID) ([]Routed, error)

@@ -80,6 +80,7 @@ type operation struct {
 
 	keeping *keeping // nil: not looked at
 	whys    []explained
+	wants   []*publication
 }
 
 func (b *batch) operation(id auth.OperationID) *operation {
@@ -275,7 +276,7 @@ func (b *batch) putMeta() error {
 func (op *operation) put(b *batch) error {
 	dirty := slices.SortedFunc(maps.Values(op.stacks), func(a, b *stack) int { return cmp.Compare(a.number, b.number) })
 	dirty = slices.DeleteFunc(dirty, func(s *stack) bool { return !s.dirty })
-	if len(dirty) == 0 && !op.given && op.keeping.idle() && len(op.stagings) == 0 {
+	if len(dirty) == 0 && !op.given && op.keeping.idle() && len(op.stagings) == 0 && len(op.wants) == 0 {
 		return nil
 	}
 	o, err := b.tx.CreateBucketIfNotExists(operationName(op.id))
@@ -315,6 +316,9 @@ func (op *operation) put(b *batch) error {
 		if err := s.put(o); err != nil {
 			return fmt.Errorf("collection %s: %w", s.id, err)
 		}
+	}
+	if err := op.putWanted(b.s.id, o); err != nil {
+		return fmt.Errorf("what is wanted: %w", err)
 	}
 	if len(op.fresh) == 0 {
 		return nil

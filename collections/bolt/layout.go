@@ -35,6 +35,7 @@ import (
 //	                "C" number                the collection's id
 //	  kept          a bucket, see kept.go     what was taken and is in no collection yet
 //	  y             last µs of a block        why versions went where they are, see why.go
+//	  a             see wanted.go             ids that are wanted in collections and not there yet
 //	  "gleaned"                               8 bytes: up to which date_added bytes were read after their commit
 //	  z, v                                    what was read there, see glean.go
 //	  c COLLECTION  a bucket for each collection:

@@ -99,6 +99,7 @@ func (b *batch) publish(ctx context.Context, p *publication) (collections.Status
 	op.settle(p, verdicts)
 	op.explain(verdicts)
 	t.count(verdicts)
+	op.want(p)
 	b.record(p, &t)
 	b.freed(op, p, verdicts)
 	t.Successes = collections.ListSuccesses(t.Successes, t.noted)

@@ -19,6 +19,7 @@ func bringing() []step {
 		{"a publisher's things are found wherever they are", placedFound},
 		{"reasons are kept beside the version", whysKept},
 		{"what the gateway moves has a reason and no status", movedForReason},
+		{"what is wanted is remembered", wantedKept},
 		{"what is tried is what comes", triedTruly},
 		{"a trial leaves nothing", triedAway},
 	}
@@ -216,6 +217,36 @@ func movedForReason(e *env) {
 	}
 	if l := e.linesOf("publish"); len(l) != 2 {
 		e.Errorf("%d lines of publications, want 2", len(l))
+	}
+}
+
+func wantedKept(e *env) {
+	wants := func(p auth.PartnerID, items []collections.Item, w ...collections.Wanted) {
+		pub := e.publication(p, items...)
+		pub.Wanted = w
+		e.send(pub)
+	}
+	a, b := item(50).ID, item(51).ID
+	wants(north, []collections.Item{item(1), item(2, to(lk))}, collections.Wanted{ID: a, To: []auth.CollectionID{vn}}, collections.Wanted{ID: b, To: []auth.CollectionID{lk, vn}})
+	wants(north, []collections.Item{item(2, to(lk))}, collections.Wanted{ID: a, To: []auth.CollectionID{lk}})
+	wants(south, []collections.Item{item(3, to(fj))}, collections.Wanted{ID: a, To: []auth.CollectionID{fj}})
+	refused := e.publication(north, item(4))
+	refused.Wanted, refused.Still = []collections.Wanted{{ID: item(52).ID, To: []auth.CollectionID{vn}}}, func() error { return errors.New("no longer") }
+	if _, err := e.store.Publish(e.ctx, refused); err == nil {
+		e.Errorf("a publication that may not be is taken")
+	}
+	e.reopen()
+	both := []auth.CollectionID{vn, lk}
+	slices.Sort(both)
+	ids := []stix.ID{b, item(52).ID, a, item(1).ID, a}
+	for p, want := range map[auth.PartnerID][]collections.Wanted{
+		north: {{ID: b, To: both}, {ID: a, To: both}},
+		south: {{ID: a, To: []auth.CollectionID{fj}}},
+		hanoi: nil,
+	} {
+		got, err := e.store.Wanted(e.ctx, secure, p, ids)
+		e.check("asking what is wanted", err)
+		equal(e, "what is wanted of "+string(p), want, got)
 	}
 }
 

@@ -110,6 +110,18 @@ func bringingFaults() []fault {
 			},
 		},
 		{
+			name: "forgets what was wanted before", reportedBy: "bringing/what_is_wanted_is_remembered",
+			breaks: func(b *broken) {
+				n := 0
+				b.publish = func(ctx context.Context, p collections.Publication) (collections.Status, error) {
+					if n++; n > 1 {
+						p.Wanted = nil
+					}
+					return b.Model.Publish(ctx, p)
+				}
+			},
+		},
+		{
 			name: "promises everything", reportedBy: "bringing/what_is_tried_is_what_comes",
 			breaks: func(b *broken) {
 				b.try = func(ctx context.Context, p collections.Publication) ([]collections.Tried, error) {

@@ -38,6 +38,7 @@ type Model struct {
 	kept     []*keptVersion // ascending by key
 	lastKept map[auth.OperationID]collections.KeptKey
 	claims   []*claim
+	wanted   []wantedBy
 	gleaned  map[auth.OperationID]*gists
 }
 
@@ -174,6 +175,7 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 		reached = append(reached, it.To...)
 	}
 	s.Successes = listed(s.Successes)
+	m.want(p)
 	kind := "route"
 	if p.Reason == "" {
 		kind = "publish"

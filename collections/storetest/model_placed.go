@@ -165,3 +165,53 @@ func (m *Model) copied() *Model {
 	c.kept, c.claims = slices.Clone(m.kept), slices.Clone(m.claims)
 	return c
 }
+
+// wantedBy is what one publisher's publications wanted.
+type wantedBy struct {
+	op        auth.OperationID
+	publisher auth.PartnerID
+	collections.Wanted
+}
+
+// want remembers what a publication wants.
+func (m *Model) want(p collections.Publication) {
+	for _, w := range p.Wanted {
+		n := 0
+		var have *wantedBy
+		for i := range m.wanted {
+			if x := &m.wanted[i]; x.op == p.Place.Operation && x.publisher == p.Publisher {
+				if n++; x.ID == w.ID {
+					have = x
+				}
+			}
+		}
+		if have == nil {
+			if n >= collections.MaxWanted {
+				continue
+			}
+			m.wanted = append(m.wanted, wantedBy{p.Place.Operation, p.Publisher, collections.Wanted{ID: w.ID}})
+			have = &m.wanted[len(m.wanted)-1]
+		}
+		have.To = append(have.To, w.To...)
+		slices.Sort(have.To)
+		have.To = slices.Compact(have.To)
+	}
+}
+
+// Wanted gives what a publisher's publications wanted of ids.
+func (m *Model) Wanted(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID) ([]collections.Wanted, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.ready(ctx); err != nil {
+		return nil, err
+	}
+	var list []collections.Wanted
+	for i, id := range ids {
+		for _, w := range m.wanted {
+			if w.op == op && w.publisher == publisher && w.ID == id && !slices.Contains(ids[:i], id) {
+				list = append(list, collections.Wanted{ID: id, To: slices.Clone(w.To)})
+			}
+		}
+	}
+	return list, nil
+}
