@@ -39,7 +39,8 @@ func TestMain(m *testing.M) {
 //	start NAME ARG…         runs "liaison ARG…" in the background and waits until it says "serving"
 //	await NAME REGEXP       waits until what NAME writes (standard output and error) matches
 //	signal NAME SIGNAL      sends HUP, TERM, INT or KILL to NAME
-//	stop NAME               sends TERM and wants exit code 0; ! stop wants another
+//	halt NAME               sends TERM and wants exit code 0; ! halt wants another. (stop is testscript's
+//	                        own, which ends the script there and then)
 //	certificate NAME        makes NAME.pem and NAME.key, a certificate for localhost of no authority,
 //	                        and NAME.sha256, its fingerprint
 //	newer DIR               makes the store in DIR one of a newer version
@@ -67,6 +68,7 @@ func TestScript(t *testing.T) {
 			"await":       awaitCommand,
 			"signal":      signalCommand,
 			"stop":        stopCommand,
+			"halt":        stopCommand,
 			"certificate": certificateCommand,
 			"newer":       newerCommand,
 			"ahead":       aheadCommand,
