@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"liaison/auth"
@@ -18,17 +19,30 @@ type authors struct {
 }
 
 func (d *Desk) authors(p auth.PartnerID) authors {
-	partners := d.Registry.State().Access.Partners
-	a := authors{self: partners[p], registered: make(map[stix.ID]auth.PartnerID, len(partners))}
-	for id, row := range partners {
-		if row.Identity != "" {
-			a.registered[row.Identity] = id
+	st := d.Registry.State()
+	return authors{self: st.Access.Partners[p], registered: st.issued.of(st.Access)}
+}
+
+// issuedIdentities are the identities that the gateway issued, by id; made when somebody first asks a
+// snapshot for them.
+type issuedIdentities struct {
+	once sync.Once
+	all  map[stix.ID]auth.PartnerID
+}
+
+func (i *issuedIdentities) of(t *auth.Tables) map[stix.ID]auth.PartnerID {
+	i.once.Do(func() {
+		i.all = make(map[stix.ID]auth.PartnerID, len(t.Partners))
+		for id, row := range t.Partners {
+			if row.Identity != "" {
+				i.all[row.Identity] = id
+			}
+			if row.Pseudonym != "" {
+				i.all[row.Pseudonym] = id
+			}
 		}
-		if row.Pseudonym != "" {
-			a.registered[row.Pseudonym] = id
-		}
-	}
-	return a
+	})
+	return i.all
 }
 
 // check settles an item's author, or says why it fails. Foreign is told to the operator.

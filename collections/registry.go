@@ -49,6 +49,7 @@ type State struct {
 	Operations  map[auth.OperationID]Operation
 	Collections map[auth.CollectionID]Collection
 	resynced    map[string]time.Time // stream → the resync that it has gone through
+	issued      *issuedIdentities
 }
 
 func newState() *State {
@@ -57,6 +58,7 @@ func newState() *State {
 		Operations:  map[auth.OperationID]Operation{},
 		Collections: map[auth.CollectionID]Collection{},
 		resynced:    map[string]time.Time{},
+		issued:      &issuedIdentities{},
 	}
 }
 
@@ -66,6 +68,7 @@ func (s *State) clone() *State {
 		Operations:  maps.Clone(s.Operations),
 		Collections: maps.Clone(s.Collections),
 		resynced:    maps.Clone(s.resynced),
+		issued:      &issuedIdentities{},
 	}
 }
 
