@@ -51,6 +51,7 @@ type Options struct {
 	openFile func(string, int, os.FileMode) (*os.File, error) // nil: os.OpenFile
 	sizes    sizes                                            // zero: the usual ones
 	spools   func(*os.File) spoolFile                         // nil: the file itself
+	growing  bool                                             // the map begins small, as where address space is limited
 	syncDir  func(string) error                               // nil: syncDir
 	maxKept  int                                              // 0: collections.MaxKept; tests make it small
 }
@@ -147,6 +148,9 @@ func (o *Options) open(create bool) (*bbolt.DB, error) {
 			}
 			return o.openFile(path, flag, mode)
 		},
+	}
+	if o.growing {
+		options.InitialMmapSize = 0
 	}
 	db, err := bbolt.Open(o.Path, 0o600, &options)
 	if err != nil && initialMap > 0 && errors.Is(err, errNoMemory) {

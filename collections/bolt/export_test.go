@@ -20,6 +20,12 @@ func (o Options) WithSegments(full, small int) Options {
 	return o
 }
 
+// WithGrowingMap gives options of a file whose map is made again while it grows.
+func (o Options) WithGrowingMap() Options {
+	o.growing = true
+	return o
+}
+
 // WithScans gives options whose pages end after so many rows, in segments of at most a few objects.
 func (o Options) WithScans(rows int) Options {
 	o.sizes = sizes{2500, 900, rows, 100}

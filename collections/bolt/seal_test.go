@@ -17,7 +17,7 @@ import (
 // nothing that anybody sees changes.
 func TestSeal(t *testing.T) {
 	t.Parallel()
-	o := options(t, time.Now).WithSegments(20_000, 900)
+	o := options(t, time.Now).WithSegments(20_000, 900).WithGrowingMap()
 	s := open(t, o)
 	for n := range 60 {
 		to := []auth.CollectionID{vn}
