@@ -1,6 +1,7 @@
 package collections_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -254,4 +255,49 @@ func TestHeldThroughIntake(t *testing.T) {
 	c := evil(3, listed("VN"))
 	h.intake(vendor, nil, c)
 	h.has(vn, "vn", m, rel, a, b, second, c, third)
+}
+
+// An operation of before there were intakes gets one, and its vendors the right to publish there.
+func TestAddIntake(t *testing.T) {
+	h := newHouse(t)
+	rows := h.desk.Registry.State()
+	in, ok := rows.IntakeOf("secure")
+	if !ok {
+		t.Fatal("no intake")
+	}
+	h.partner(auth.CreatePartner{ID: "acme", Role: auth.Vendor}, auth.Rights{Read: true, Write: true}, "vn")
+	h.partner(auth.CreatePartner{ID: "idle", Role: auth.Vendor}, auth.Rights{Read: true}, "vn")
+	h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true, Write: true}, "vn")
+	add := collections.AddIntake{Operation: "secure"}
+	if err := h.desk.Registry.Apply(t.Context(), "gateway", add); !errors.Is(err, auth.ErrConflict) {
+		t.Errorf("a second intake: %v", err)
+	}
+	if err := h.desk.Registry.Apply(t.Context(), "gateway", collections.AddIntake{Operation: "none"}); !errors.Is(err, collections.ErrNotFound) {
+		t.Errorf("of an operation that is not: %v", err)
+	}
+	// As a store of before has it.
+	old := auth.Record{Table: "collection", Key: string(in.ID)}
+	if err := h.store.Apply(t.Context(), []auth.Record{old}, []auth.Line{auth.NewLine(h.clock, "gateway", "test", struct{}{})}, nil); err != nil {
+		t.Fatal(err)
+	}
+	reg, err := collections.OpenRegistry(t.Context(), h.store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.desk.Registry = reg
+	if _, ok := reg.State().IntakeOf("secure"); ok {
+		t.Fatal("it is there still")
+	}
+	h.apply(add)
+	in, ok = reg.State().IntakeOf("secure")
+	if !ok || !in.Intake || in.Alias != collections.IntakeAlias {
+		t.Fatalf("intake %+v, %t", in, ok)
+	}
+	for id, want := range map[auth.PartnerID]bool{"acme": true, "idle": false, "vn-police": false} {
+		rights, granted := reg.State().Access.Rights(id, in.ID)
+		if granted != want || rights.Read || rights.Write != want {
+			t.Errorf("%s has %+v there, %t", id, rights, granted)
+		}
+	}
+	h.journals("operation.intake", 1, `"vendors":["acme"]`)
 }
