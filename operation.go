@@ -15,7 +15,7 @@ import (
 
 func operationCommand(w *world) *cobra.Command {
 	return group("operation", "Joint operations: an api root with a collection for each country",
-		operationCreate(w), operationList(w), operationShow(w), operationClose(w), operationRoutes(w))
+		operationCreate(w), operationList(w), operationShow(w), operationCeiling(w), operationClose(w), operationRoutes(w))
 }
 
 func operationCreate(w *world) *cobra.Command {

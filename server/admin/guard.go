@@ -92,8 +92,10 @@ func (a *API) knownLists(before Partner, names *[]string) error {
 	return nil
 }
 
+// guardRoutes are the routes of what a collection takes and of what must not leave.
 func (a *API) guardRoutes() []route {
 	return []route{
+		{http.MethodPatch, "/operations/{operation}/collections/{collection}", nil, a.setCollection, "Say up to which level a collection takes objects", CollectionChange{}, Operation{}, 0},
 		{http.MethodGet, "/guards", nil, a.listGuards, "List what must not leave, and who is exempted", nil, list[GuardList]{}, 0},
 		{http.MethodGet, "/guards/check", []string{"value"}, a.checkGuard, "Say which lists a value is on", nil, list[GuardHit]{}, 0},
 	}

@@ -111,6 +111,9 @@ func TestRoutes(t *testing.T) {
 
 		{"PATCH /partners/{partner}", "/partners/acme", `{"hold":["type=malware","level=amber"],"exempt":["top-sites"],"attribution":"pseudonym"}`, 200, `"hold":["level=amber","type=malware"]`},
 		{"PATCH /partners/{partner}", "/partners/acme", `{"exempt":["bottom-sites"]}`, 400, `no guard list is called \"bottom-sites\": there are top-sites`},
+		{"PATCH /operations/{operation}/collections/{collection}", "/operations/secure/collections/lk", `{"ceiling":"amber"}`, 200, `"ceiling":"amber"`},
+		{"PATCH /operations/{operation}/collections/{collection}", "/operations/secure/collections/lk", `{"ceiling":"pink"}`, 400, `ceiling: level \"pink\"`},
+		{"PATCH /operations/{operation}/collections/{collection}", "/operations/secure/collections/xx", `{"ceiling":"amber"}`, 404, `no collection`},
 		{"GET /guards", "/guards", "", 200, `"name":"top-sites","action":"block","entries":1,"exempt":["acme"]`},
 		{"GET /guards/check", "/guards/check?value=google.com", "", 200, `"action":"block","text":"on a list"`},
 		{"GET /guards/check", "/guards/check?value=other", "", 200, `{"items":[]}`},
