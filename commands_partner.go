@@ -20,6 +20,8 @@ func partnerCommands(w *world) []*cobra.Command {
 		rotateCommand(w),
 		publishCommand(w),
 		pullCommand(w),
+		expiredCommand(w),
+		reportedCommand(w),
 		checkCommand(w),
 		tokenCommand(w),
 	}

@@ -58,6 +58,7 @@ type config struct {
 
 	Guards       map[string]string `json:"guards,omitempty"`        // what guard lists do, by name: off, hold, block
 	GuardDomains []string          `json:"guard_domains,omitempty"` // the operator's own and member governments'
+	Lifetimes    map[string]int    `json:"lifetimes,omitempty"`     // days that indicators are valid by default, by kind of value; 0 is for ever
 }
 
 // Bounds of what the configuration may ask for.
@@ -172,7 +173,8 @@ func (c config) check() error {
 	case c.Title == "":
 		return errors.New("title: want a text")
 	}
-	return nil
+	_, err := c.gleaning()
+	return err
 }
 
 // publicURL reads the URL by which partners know the gateway; it has no path, so that what is built on

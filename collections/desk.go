@@ -27,6 +27,7 @@ type Desk struct {
 	Log      *slog.Logger
 	Guard    func() Guard // the guard of now; nil: none
 	Routing  routing.Options
+	Gleaning Gleaning // how objects are read after their commit
 
 	resyncs  resyncs
 	networks networks

@@ -123,7 +123,7 @@ func open(t testing.TB, with ...option) *gateway {
 		o := server.Options{
 			URL:      public,
 			Registry: g.registry,
-			Desk:     &collections.Desk{Registry: g.registry, Store: g.store, Now: g.now, Log: log, Limits: stix.Limits{Body: 1 << 20}},
+			Desk:     &collections.Desk{Registry: g.registry, Store: g.store, Now: g.now, Log: log, Limits: stix.Limits{Body: 1 << 20}, Gleaning: gleaning()},
 			Doors: &auth.Doors{
 				Issuer: g.url, Audience: g.url + taxii.DiscoveryPath, Vault: g.vault, Ring: ring, Now: g.now,
 				Tables: func() *auth.Tables { return g.registry.State().Access },

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +103,9 @@ func foreignNames() map[server.Route]string {
 		{Method: "GET", Path: "/:root/collections/:collection/objects/:object"}:          "root collection object",
 		{Method: "DELETE", Path: "/:root/collections/:collection/objects/:object"}:       "root collection",
 		{Method: "GET", Path: "/:root/collections/:collection/objects/:object/versions"}: "root collection object",
+		{Method: "GET", Path: "/:root/collections/:collection/validity"}:                 "root collection",
+		{Method: "GET", Path: "/:root/collections/:collection/reported"}:                 "root collection",
+		{Method: "GET", Path: "/:root/reported"}:                                         "root",
 		{Method: "POST", Path: "/oauth2/token"}:                                          "",
 		{Method: "POST", Path: "/oauth2/revoke"}:                                         "",
 		{Method: "POST", Path: "/oauth2/introspect"}:                                     "",
@@ -184,6 +188,9 @@ func TestRow013_finalSlash(t *testing.T) {
 		}
 		path := replace.Replace(r.Path)
 		with, without := g.get(g.vendor, path+"/"), g.get(g.vendor, path)
+		for _, a := range []*answer{with, without} { // of the clock
+			a.body = regexp.MustCompile(`"since_next_time":"[^"]*"`).ReplaceAll(a.body, nil)
+		}
 		if with.status != without.status || with.status >= 300 && with.status < 400 || string(with.body) != string(without.body) {
 			t.Errorf("%s: %d %s, without the slash %d %s", path, with.status, with.body, without.status, without.body)
 		}

@@ -33,6 +33,9 @@ func (s *Server) routes() []route {
 		collection = root + "/collections/:collection"
 		object     = collection + "/objects/:object"
 
+		validity = collection + "/validity" // beside TAXII, see validity.go
+		reported = collection + "/reported"
+
 		administration = "/admin/v1/*" // its routes are the API's own
 	)
 	return []route{
@@ -48,6 +51,10 @@ func (s *Server) routes() []route {
 		{http.MethodGet, object, s.getObject, protocol},
 		{http.MethodDelete, object, s.deleteObject, protocol},
 		{http.MethodGet, object + "/versions", s.getVersions, protocol},
+
+		{http.MethodGet, validity, s.getValidity, protocol},
+		{http.MethodGet, reported, s.getCommon, protocol},
+		{http.MethodGet, root + "/reported", s.getReported, protocol},
 
 		{http.MethodPost, "/oauth2/token", s.postToken, public},
 		{http.MethodPost, "/oauth2/revoke", s.postRevoke, public},
