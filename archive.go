@@ -2,63 +2,94 @@ package main
 
 import (
 	"archive/tar"
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
-	"path"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
+	"time"
+
+	"liaison/auth"
+	"liaison/server/admin"
 )
 
 // A backup is a tar of regular files, mode 0600, in this order:
 //
+//	backup.json           aboutBackup
+//	store.db.000000 …     records of the store's blocks, about 1 MiB in each: bolt.ReadCopy
 //	config.json  ca/…  tls/…
-//	store.db.00000 …      the store in parts of 16 MiB: cat store.db.* gives it back
 //	journal.spool
 //	keys/…                after the store, which may hold secrets under a key that is made meanwhile
 //	SHA256SUMS            of all before it, as sha256sum writes them; a tar without it is cut off
+//
+// What is after the store is small, so that a backup that broke off has nothing but the store, and goes
+// on with further parts of it.
 const (
+	aboutName = "backup.json"
 	sumsName  = "SHA256SUMS"
-	partBytes = 16 << 20 // of the store in one entry, which is gathered in memory
-	maxParts  = 100_000
+	partBytes = 1<<20 + 64 // of records in one entry, which is gathered in memory: those of four blocks
+	maxParts  = 1_000_000
+	maxSums   = maxParts * 128 // bytes
+	maxAbout  = 64 << 10       // bytes
+
+	backupFormat = 1
 )
+
+// aboutBackup says what a backup is of.
+type aboutBackup struct {
+	Format int       `json:"format"` // backupFormat
+	Store  string    `json:"store"`  // its id
+	URL    string    `json:"url"`
+	Begun  time.Time `json:"begun"`
+}
 
 // archived is every name that a backup may have. What is not here is not unpacked.
 func archived() *regexp.Regexp {
-	return regexp.MustCompile(`^(config\.json|journal\.spool|SHA256SUMS|store\.db\.[0-9]{5}|(keys|ca|tls)/[A-Za-z0-9][A-Za-z0-9._-]*)$`)
+	return regexp.MustCompile(`^(backup\.json|config\.json|journal\.spool|SHA256SUMS|store\.db\.[0-9]{6}|(keys|ca|tls)/[A-Za-z0-9][A-Za-z0-9._-]*)$`)
 }
+
+func partName(n int) string { return fmt.Sprintf("%s.%06d", storeName, n) }
+
+func isPart(name string) bool { return strings.HasPrefix(name, storeName+".") }
 
 // archiver writes a backup's entries and remembers their sums.
 type archiver struct {
 	tar  *tar.Writer
-	g    *gateway
+	now  func() time.Time
 	sums bytes.Buffer
 }
 
-// archive writes a backup of the whole data directory while the gateway serves.
-func (g *gateway) archive(ctx context.Context, w io.Writer) error {
+// archive writes a backup of the whole data directory while the gateway serves, without what is there
+// of the store.
+func (g *gateway) archive(ctx context.Context, had admin.Had, w io.Writer) error {
+	if had.Store != "" && had.Store != g.store.ID() {
+		return fmt.Errorf("%w: it is a backup of another gateway", auth.ErrConflict)
+	}
 	root, err := os.OpenRoot(g.dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	a := &archiver{tar: tar.NewWriter(w), g: g}
+	a := &archiver{tar: tar.NewWriter(w), now: g.now}
+	about, err := json.Marshal(aboutBackup{backupFormat, g.store.ID(), g.config.URL, g.now().UTC()})
+	if err != nil {
+		return err
+	}
+	if err := a.entry(aboutName, append(about, '\n')); err != nil {
+		return err
+	}
+	parts := &partWriter{a: a, n: had.Parts}
+	if err := errors.Join(g.store.Copy(ctx, had.Sums, parts), parts.flush()); err != nil {
+		return fmt.Errorf("backing up the store: %w", err)
+	}
 	if err := errors.Join(a.file(root, configName), a.files(root, caName, tlsName)); err != nil {
 		return fmt.Errorf("backing up: %w", err)
-	}
-	parts := &partWriter{a: a}
-	if err := errors.Join(g.store.Backup(ctx, parts), parts.flush()); err != nil {
-		return fmt.Errorf("backing up the store: %w", err)
 	}
 	// After the store: what it has drained meanwhile is in the spool no more, and in the store that
 	// is copied not yet.
@@ -68,6 +99,11 @@ func (g *gateway) archive(ctx context.Context, w io.Writer) error {
 	if err := a.files(root, keysName); err != nil {
 		return fmt.Errorf("backing up: %w", err)
 	}
+	return a.close()
+}
+
+// close writes the sums and the tar's end.
+func (a *archiver) close() error {
 	if err := a.entry(sumsName, bytes.Clone(a.sums.Bytes())); err != nil {
 		return err
 	}
@@ -98,40 +134,45 @@ func (a *archiver) file(root *os.Root, name string) error {
 }
 
 func (a *archiver) entry(name string, data []byte) error {
-	fmt.Fprintf(&a.sums, "%x  %s\n", sha256.Sum256(data), name)
+	return a.copy(name, int64(len(data)), bytes.NewReader(data))
+}
+
+// copy writes an entry. Its header has nothing that needs more than one block, whose checksum is over
+// all of it.
+func (a *archiver) copy(name string, size int64, r io.Reader) error {
 	err := a.tar.WriteHeader(&tar.Header{
-		Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Size: int64(len(data)), ModTime: a.g.now(), Format: tar.FormatPAX,
+		Typeflag: tar.TypeReg, Name: name, Mode: 0o600, Size: size, ModTime: a.now().Truncate(time.Second), Format: tar.FormatUSTAR,
 	})
 	if err != nil {
 		return err
 	}
-	_, err = a.tar.Write(data)
-	return err
+	sum := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(a.tar, sum), r); err != nil {
+		return err
+	}
+	if err := a.tar.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(&a.sums, "%x  %s\n", sum.Sum(nil), name)
+	return nil
 }
 
-// partWriter cuts the store's copy, whose size nobody knows before, into entries.
+// partWriter gathers the records of the store's copy, of which nobody knows before how many there are,
+// in entries.
 type partWriter struct {
 	a    *archiver
 	part []byte
 	n    int
 }
 
-func (p *partWriter) Write(b []byte) (int, error) {
-	done := 0
-	for len(b) > 0 {
-		if p.part == nil {
-			p.part = make([]byte, 0, partBytes)
-		}
-		n := min(len(b), partBytes-len(p.part))
-		p.part, b, done = append(p.part, b[:n]...), b[n:], done+n
-		if len(p.part) < partBytes {
-			continue
-		}
+func (p *partWriter) Write(record []byte) (int, error) {
+	if len(p.part)+len(record) > partBytes {
 		if err := p.flush(); err != nil {
-			return done, err
+			return 0, err
 		}
 	}
-	return done, nil
+	p.part = append(p.part, record...)
+	return len(record), nil
 }
 
 func (p *partWriter) flush() error {
@@ -141,109 +182,7 @@ func (p *partWriter) flush() error {
 	if p.n >= maxParts {
 		return fmt.Errorf("the store has more than %d parts of %d bytes", maxParts, partBytes)
 	}
-	err := p.a.entry(fmt.Sprintf("%s.%05d", storeName, p.n), p.part)
+	err := p.a.entry(partName(p.n), p.part)
 	p.part, p.n = p.part[:0], p.n+1
 	return err
-}
-
-// readArchive reads a backup and hands each file to keep, which must read it whole. It ends without
-// error only when every entry is there once, in its place, with its sum.
-func readArchive(r io.Reader, keep func(name string, r io.Reader) error) error {
-	names, sums := archived(), map[string]string{}
-	parts := 0
-	in := tar.NewReader(r)
-	for {
-		h, err := in.Next()
-		switch {
-		case err == io.EOF:
-			return errors.New("the backup is cut off: it has no " + sumsName)
-		case err != nil:
-			return fmt.Errorf("not a whole backup: %w", err)
-		case h.Typeflag != tar.TypeReg || !names.MatchString(h.Name):
-			return fmt.Errorf("%q does not belong into a backup", h.Name)
-		case sums[h.Name] != "":
-			return fmt.Errorf("%s is in the backup twice", h.Name)
-		case h.Name == sumsName:
-			return checkSums(in, sums)
-		}
-		if strings.HasPrefix(h.Name, storeName+".") {
-			if h.Name != fmt.Sprintf("%s.%05d", storeName, parts) {
-				return fmt.Errorf("part %d of the store is not in its place", parts)
-			}
-			parts++
-		}
-		sum := sha256.New()
-		if err := keep(h.Name, io.TeeReader(in, sum)); err != nil {
-			return err
-		}
-		sums[h.Name] = hex.EncodeToString(sum.Sum(nil))
-	}
-}
-
-// checkSums holds what was read against the list at the end.
-func checkSums(r io.Reader, have map[string]string) error {
-	lines := bufio.NewScanner(io.LimitReader(r, partBytes))
-	for lines.Scan() {
-		sum, name, ok := strings.Cut(lines.Text(), "  ")
-		switch {
-		case !ok:
-			return fmt.Errorf("%s is not a list of sums", sumsName)
-		case have[name] == "":
-			return fmt.Errorf("%s is missing in the backup", name)
-		case have[name] != sum:
-			return fmt.Errorf("%s is not as it was backed up: its checksum differs", name)
-		}
-		delete(have, name)
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("not a whole backup: %w", err)
-	}
-	if len(have) > 0 {
-		return fmt.Errorf("%s is not in %s", slices.Sorted(maps.Keys(have))[0], sumsName)
-	}
-	return nil
-}
-
-// unpack puts a backup into dir, which is empty, and syncs what it writes.
-func unpack(r io.Reader, dir string) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	for _, name := range []string{keysName, caName, tlsName, cacheName} {
-		if err := root.Mkdir(name, 0o700); err != nil {
-			return err
-		}
-	}
-	err = readArchive(r, func(name string, r io.Reader) error {
-		flags := os.O_WRONLY | os.O_CREATE | os.O_EXCL
-		if strings.HasPrefix(name, storeName+".") {
-			name, flags = storeName, os.O_WRONLY|os.O_CREATE|os.O_APPEND
-		}
-		f, err := root.OpenFile(filepath.FromSlash(path.Clean(name)), flags, 0o600)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(f, r)
-		return errors.Join(err, f.Close())
-	})
-	if err != nil {
-		return err
-	}
-	return syncFiles(dir)
-}
-
-// syncFiles makes the contents of all files of a tree last.
-func syncFiles(dir string) error {
-	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		f, err := os.OpenFile(name, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		return errors.Join(f.Sync(), f.Close())
-	})
 }

@@ -9,8 +9,9 @@ import (
 	"runtime"
 )
 
-// stageDirectory makes a directory beside dir in which a gateway is put together; publish then makes
-// it dir, durably. dir must not be there, or be empty. The caller removes the stage when it is done.
+// stageDirectory makes the directory DIR.unfinished in which a gateway is put together; publish then makes
+// it dir, durably. dir must not be there, or be empty. The caller removes the stage when it is done; one
+// that was killed before leaves it, with keys in it, and is told of by the next.
 func stageDirectory(dir string) (stage string, publish func() error, err error) {
 	dir = filepath.Clean(dir)
 	switch list, err := os.ReadDir(dir); {
@@ -30,8 +31,12 @@ func stageDirectory(dir string) (stage string, publish func() error, err error) 
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return "", nil, err
 	}
-	stage, err = os.MkdirTemp(parent, "."+filepath.Base(dir)+"-")
-	if err != nil {
+	stage = dir + ".unfinished"
+	err = os.Mkdir(stage, 0o700)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return "", nil, fmt.Errorf("%s is there: it is being made now, or was cut off and holds keys: remove it, and try again", stage)
+	case err != nil:
 		return "", nil, err
 	}
 	return stage, func() error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -37,7 +38,9 @@ type gatewayOptions struct {
 type engine interface {
 	collections.Store
 	collections.Maintainer
-	Seal(ctx context.Context) (more bool, err error) // joins small segments, some at a time
+	Seal(ctx context.Context) (more bool, err error)             // joins small segments, some at a time
+	ID() string                                                  // tells the store from any other
+	Copy(ctx context.Context, has []bolt.Sum, w io.Writer) error // Backup without the blocks that are there
 }
 
 // gateway is an open data directory: the rooms, wired. It owns the store's lock until Close.
@@ -154,9 +157,6 @@ func (g *gateway) wire() error {
 	}
 	g.openGuards()
 	if g.desk.Routing, err = g.routing(); err != nil {
-		return err
-	}
-	if g.desk.Gleaning, err = g.config.gleaning(); err != nil {
 		return err
 	}
 	g.readUses()

@@ -19,8 +19,8 @@ func restoreCommand(w *world) *cobra.Command {
 	return &cobra.Command{
 		Use:   "restore FILE",
 		Short: "Make a gateway of a backup, in a new data directory",
-		Long: `Make a gateway of a backup, in a new data directory; one that is there is never touched. The backup's
-checksums are verified first.
+		Long: `Make a gateway of a backup, in a new data directory; one that is there is never touched. It is put
+together in DIR.unfinished, and gets its name when the backup's checksums have been verified.
 
 What happened after the backup is lost, and the gateway does not know of it. So that nothing from that
 time is taken for something of now, all tokens die (partners get new ones by themselves), invitations
@@ -61,7 +61,12 @@ func restoreGateway(ctx context.Context, file, dir string, log *slog.Logger) (er
 		return err
 	}
 	defer os.RemoveAll(stage)
-	if err := unpack(f, stage); err != nil {
+	switch err := unpack(ctx, f, stage); {
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("restoring %s: %w", file, ctx.Err())
+	case err != nil && writing(err):
+		return fmt.Errorf("restoring %s: %w", file, err)
+	case err != nil:
 		return fmt.Errorf("%s: %w: take another backup", file, err)
 	}
 	if err := renewTime(ctx, stage, filepath.Base(file), log); err != nil {

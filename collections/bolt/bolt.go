@@ -13,7 +13,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"log/slog"
 	"os"
@@ -54,6 +53,7 @@ type Options struct {
 	growing  bool                                             // the map begins small, as where address space is limited
 	syncDir  func(string) error                               // nil: syncDir
 	maxKept  int                                              // 0: collections.MaxKept; tests make it small
+	copies   copyLimits                                       // zero: the usual ones
 }
 
 // lockTimeout is how long Open waits for another process to let go of the file.
@@ -66,8 +66,8 @@ type Store struct {
 	id  string
 
 	gate    sync.RWMutex // held by every read transaction; locked while the database is opened again
-	copying sync.RWMutex // held by Backup, whose transactions are long
-	copies  copies       // that run, to be ended when the store mends itself
+	copying sync.RWMutex // held by the transactions of copies, which are not short
+	copies  copies       // those that are open, to be ended when the store mends itself
 	db      *bbolt.DB    // nil while it cannot be opened; swapped by the committer under gate
 	deltas  deltas
 	staged  stagings
@@ -296,6 +296,7 @@ func (s *Store) Close() error {
 	close(s.stopping)
 	s.nudge()
 	s.stopped.Wait()
+	s.copies.end(errClosed())
 	s.copying.Lock()
 	defer s.copying.Unlock()
 	s.gate.Lock()
@@ -342,83 +343,5 @@ func (s *Store) Rows(ctx context.Context) iter.Seq2[auth.Record, error] {
 		if err != nil {
 			yield(auth.Record{}, err)
 		}
-	}
-}
-
-// Backup writes a copy of the database. It holds one read transaction while w takes it, during which
-// no page that was freed is used again. When the store has to mend itself meanwhile, which cannot wait
-// for w, the backup ends with ErrUnavailable.
-func (s *Store) Backup(ctx context.Context, w io.Writer) error {
-	drain := &request{ctx: ctx, plan: func(*batch) error { return nil }}
-	ctx, done := s.copies.begin(ctx)
-	defer done()
-	if err := s.do(drain); err != nil { // what was served
-		return fmt.Errorf("backing up: %w", err)
-	}
-	r, pipe := io.Pipe()
-	stop := context.AfterFunc(ctx, func() { pipe.CloseWithError(context.Cause(ctx)) })
-	defer stop()
-	var copying sync.WaitGroup
-	copying.Go(func() { pipe.CloseWithError(s.copyTo(ctx, pipe)) })
-	_, err := io.Copy(w, r)
-	r.CloseWithError(err)
-	copying.Wait()
-	if err != nil {
-		return fmt.Errorf("backing up: %w", err)
-	}
-	return nil
-}
-
-// copyTo writes the database to w, whose writes end with ctx.
-func (s *Store) copyTo(ctx context.Context, w io.Writer) error {
-	s.copying.RLock()
-	defer s.copying.RUnlock()
-	s.gate.RLock()
-	if ctx.Err() != nil || s.db == nil {
-		s.gate.RUnlock()
-		return cmp.Or(context.Cause(ctx), errClosed())
-	}
-	tx, err := s.db.Begin(false)
-	s.gate.RUnlock()
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	_, err = tx.WriteTo(w)
-	return err
-}
-
-// copies are the backups that run.
-type copies struct {
-	mu   sync.Mutex
-	ends map[int]context.CancelCauseFunc
-	next int
-}
-
-// begin gives the context of a new one. done must be called at its end.
-func (c *copies) begin(ctx context.Context) (_ context.Context, done func()) {
-	ctx, end := context.WithCancelCause(ctx)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ends == nil {
-		c.ends = map[int]context.CancelCauseFunc{}
-	}
-	n := c.next
-	c.next++
-	c.ends[n] = end
-	return ctx, func() {
-		end(nil)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.ends, n)
-	}
-}
-
-// end ends all that run.
-func (c *copies) end(why error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, end := range c.ends {
-		end(why)
 	}
 }

@@ -77,14 +77,24 @@ func factory(change func(bolt.Options) bolt.Options) storetest.Factory {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := io.Copy(f, backup); err != nil {
-				t.Fatal(err)
-			}
-			if err := f.Close(); err != nil {
-				t.Fatal(err)
-			}
+			putCopy(t, f, backup)
 			return func(t testing.TB) collections.Store { return open(t, o) }
 		},
+	}
+}
+
+// putCopy puts a copy of a store into f and closes it.
+func putCopy(t testing.TB, f *os.File, backup io.Reader) {
+	t.Helper()
+	size, err := bolt.ReadCopy(backup, func(at int64, b []byte) error {
+		_, err := f.WriteAt(b, at)
+		return err
+	})
+	if err == nil && size < 0 {
+		err = errors.New("the copy has no end")
+	}
+	if err := errors.Join(err, f.Truncate(max(size, 0)), f.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 

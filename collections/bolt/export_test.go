@@ -38,6 +38,13 @@ func (o Options) WithKept(most int) Options {
 	return o
 }
 
+// WithCopying gives options whose copies gather so many bytes in a transaction, in so many tries after
+// as many passes.
+func (o Options) WithCopying(most int64, tries int) Options {
+	o.copies = copyLimits{little: most, passes: tries, most: most, tries: tries}
+	return o
+}
+
 // SpoolFile is what the spool asks of its file.
 type SpoolFile = spoolFile
 

@@ -102,43 +102,67 @@ func TestFailingDisk(t *testing.T) {
 	}
 }
 
-// stalled is a writer that takes nothing until it is let go.
-type stalled struct{ writing, let chan struct{} }
-
-func (w *stalled) Write(b []byte) (int, error) {
-	select {
-	case w.writing <- struct{}{}:
-	default:
-	}
-	<-w.let
-	return len(b), nil
-}
-
-// TestMendingBesideBackup: the store mends itself although nobody takes the bytes of a backup, which
-// ends with an error that says so.
+// TestMendingBesideBackup: the store mends itself although nobody takes the bytes of a backup. The
+// closing of the database waits for transactions; a backup has none and goes on, unless it had to hold
+// one: then it ends with an error that says so.
 func TestMendingBesideBackup(t *testing.T) {
 	t.Parallel()
-	var d disk
-	s := open(t, options(t, time.Now).WithFile(d.open))
-	roomy(t, s)
-	w := &stalled{make(chan struct{}, 1), make(chan struct{})}
-	backup := make(chan error, 1)
-	go func() { backup <- s.Backup(t.Context(), w) }()
-	<-w.writing
-	d.turn(t, null)
-	if _, err := s.Publish(t.Context(), publication(100, north, items(10_000, 3, 1, vn))); !errors.Is(err, collections.ErrUnavailable) {
-		t.Fatalf("publishing: %v, want unavailable", err)
-	}
-	eventually(t, func() error {
-		_, err := s.Publish(t.Context(), publication(200, north, items(10_000, 3, 1, vn)))
-		return err
-	})
-	close(w.let)
-	if err := <-backup; !errors.Is(err, collections.ErrUnavailable) {
-		t.Errorf("the backup: %v, want unavailable", err)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
+	for _, c := range []struct {
+		name   string
+		change func(bolt.Options) bolt.Options
+		stall  int // at which sending of the first block
+		want   error
+	}{
+		{"nothing held", func(o bolt.Options) bolt.Options { return o }, 1, nil},
+		{"after the transaction", func(o bolt.Options) bolt.Options { return o }, 2, nil},
+		{"held", func(o bolt.Options) bolt.Options { return o.WithCopying(1, 0) }, 1, collections.ErrUnavailable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var d disk
+			o := c.change(options(t, time.Now)).WithFile(d.open)
+			s := open(t, o)
+			roomy(t, s)
+			writing, let := make(chan struct{}), make(chan struct{})
+			m := &receiver{}
+			times := 0
+			m.wrote = func(at int64, _ int) {
+				if at > 0 {
+					return
+				}
+				if times++; times == c.stall {
+					close(writing)
+					<-let
+				}
+			}
+			backup := make(chan error, 1)
+			go func() { backup <- s.Backup(t.Context(), m) }()
+			<-writing
+			d.turn(t, null)
+			if _, err := s.Publish(t.Context(), publication(100, north, items(10_000, 3, 1, vn))); !errors.Is(err, collections.ErrUnavailable) {
+				t.Fatalf("publishing: %v, want unavailable", err)
+			}
+			eventually(t, func() error {
+				_, err := s.Publish(t.Context(), publication(200, north, items(10_000, 3, 1, vn)))
+				return err
+			})
+			close(let)
+			if err := <-backup; !errors.Is(err, c.want) {
+				t.Errorf("the backup: %v, want %v", err, c.want)
+			}
+			if c.want == nil {
+				want := 300
+				if c.stall == 1 {
+					want += 3
+				}
+				if n := len(everything(t, m.open(t, o.WithFile(nil)), vn)); n != want {
+					t.Errorf("%d objects in the copy, want %d", n, want)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -201,9 +202,11 @@ func TestBackup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(s.Backup(t.Context(), f), f.Close()); err != nil {
+	var copied bytes.Buffer
+	if err := s.Backup(t.Context(), &copied); err != nil {
 		t.Fatal(err)
 	}
+	putCopy(t, f, &copied)
 	twin := open(t, c)
 	defer twin.Close()
 	for name, s := range map[string]*bolt.Store{"store": s, "copy": twin} {

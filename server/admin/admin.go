@@ -44,17 +44,17 @@ const (
 type Options struct {
 	Registry   *collections.Registry
 	Store      collections.Store
-	Desk       *collections.Desk                            // over the same registry and store
-	Maintainer collections.Maintainer                       // the store as well
-	Owner      int                                          // user id of the data directory's owner, who may, as may root
-	URL        string                                       // the gateway's public URL
-	Invitation func(token string) string                    // the URL to give to a partner that is invited
-	Archive    func(ctx context.Context, w io.Writer) error // writes a backup of the whole data directory
-	Ring       *auth.Ring                                   // the keys that sign tokens
-	Vault      *auth.Vault                                  // the keys that secrets are kept under
-	Uses       *auth.Uses                                   // when credentials were last used; may be nil
-	Now        func() time.Time                             // default time.Now
-	Log        *slog.Logger                                 // default slog.DiscardHandler
+	Desk       *collections.Desk                                     // over the same registry and store
+	Maintainer collections.Maintainer                                // the store as well
+	Owner      int                                                   // user id of the data directory's owner, who may, as may root
+	URL        string                                                // the gateway's public URL
+	Invitation func(token string) string                             // the URL to give to a partner that is invited
+	Archive    func(ctx context.Context, had Had, w io.Writer) error // writes a backup of the whole data directory without what is there
+	Ring       *auth.Ring                                            // the keys that sign tokens
+	Vault      *auth.Vault                                           // the keys that secrets are kept under
+	Uses       *auth.Uses                                            // when credentials were last used; may be nil
+	Now        func() time.Time                                      // default time.Now
+	Log        *slog.Logger                                          // default slog.DiscardHandler
 }
 
 // API serves /admin/v1. Safe for concurrent use.
@@ -111,7 +111,7 @@ type route struct {
 
 // routes is the whole of /admin/v1.
 func (a *API) routes() []route {
-	return append(slices.Concat(a.queueRoutes(), a.guardRoutes(), a.validityRoutes()), []route{
+	return append(slices.Concat(a.queueRoutes(), a.guardRoutes(), a.backupRoutes()), []route{
 		{"GET", "/health", nil, a.health, "Whether the gateway answers, and what it holds", nil, Health{}, 0},
 		{"GET", "/openapi.json", nil, a.describe, "This description", nil, mediaJSON, 0},
 
@@ -143,7 +143,6 @@ func (a *API) routes() []route {
 		{"POST", "/journal/verify", nil, a.verifyJournal, "Recompute every hash of the journal", nil, Verified{}, 0},
 		{"POST", "/store/check", nil, a.checkStore, "Hold everything that is stored against everything else", nil, StoreChecked{}, 0},
 		{"POST", "/store/compact", nil, a.compactStore, "Join small segments and give free room back to the disk", nil, collections.Compacted{}, 0},
-		{"GET", "/backup", nil, a.backup, "A copy of everything, keys included; on the machine only", nil, mediaTar, 0},
 	}...)
 }
 

@@ -187,11 +187,6 @@ func (c *Client) CompactStore(ctx context.Context) (collections.Compacted, error
 	return call[collections.Compacted](ctx, c, http.MethodPost, "/store/compact", nil)
 }
 
-// Backup gives a tar of everything the gateway is, keys included. The caller closes it.
-func (c *Client) Backup(ctx context.Context) (io.ReadCloser, error) {
-	return c.send(ctx, http.MethodGet, "/backup", nil)
-}
-
 // path joins segments; one that cannot stand in a path becomes one that names nothing.
 func path[T ~string](first string, second T, more ...any) string {
 	p := "/" + first + "/" + segment(string(second))
@@ -229,21 +224,25 @@ func call[T any](ctx context.Context, c *Client, method, path string, in any) (o
 
 // send makes a request and gives the body of its answer, or the *Error in it.
 func (c *Client) send(ctx context.Context, method, path string, in any) (io.ReadCloser, error) {
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return nil, err
-		}
-		body = bytes.NewReader(b)
+	if in == nil {
+		return c.sendBody(ctx, method, path, "", nil)
 	}
+	b, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	return c.sendBody(ctx, method, path, mediaJSON, bytes.NewReader(b))
+}
+
+// sendBody makes a request with a body of any media type, "" for none.
+func (c *Client) sendBody(ctx context.Context, method, path, media string, body io.Reader) (io.ReadCloser, error) {
 	// The host is in no one's hands: the transport knows where the gateway is.
 	r, err := http.NewRequestWithContext(ctx, method, "http://gateway"+Prefix+path, body)
 	if err != nil {
 		return nil, err
 	}
-	if in != nil {
-		r.Header.Set("Content-Type", mediaJSON)
+	if media != "" {
+		r.Header.Set("Content-Type", media)
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {

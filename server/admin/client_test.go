@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"liaison/auth"
 	"liaison/collections"
 	"liaison/server/admin"
@@ -169,7 +171,9 @@ func TestJournal(t *testing.T) {
 func TestBackup(t *testing.T) {
 	transports(t, func(t *testing.T, e *env, c *admin.Client) {
 		want := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
-		e.archive = func(ctx context.Context, w io.Writer) error {
+		var told admin.Had
+		e.archive = func(ctx context.Context, had admin.Had, w io.Writer) error {
+			told = had
 			for entry := range e.store.Journal(ctx, 0) {
 				if entry.Line.Kind == "backup" {
 					_, err := w.Write(want)
@@ -178,28 +182,33 @@ func TestBackup(t *testing.T) {
 			}
 			return errors.New("no line in the journal")
 		}
-		body, err := c.Backup(t.Context())
-		check(t, err)
-		got, err := io.ReadAll(body)
-		check(t, err)
-		check(t, body.Close())
-		if !bytes.Equal(got, want) {
-			t.Errorf("%d bytes, want %d", len(got), len(want))
+		for _, had := range []admin.Had{{}, {Store: "S", Parts: 3, Sums: []admin.Sum{{1}, {}, {3}}}} {
+			body, err := c.Backup(t.Context(), had)
+			check(t, err)
+			got, err := io.ReadAll(body)
+			check(t, err)
+			check(t, body.Close())
+			if !bytes.Equal(got, want) {
+				t.Errorf("%d bytes, want %d", len(got), len(want))
+			}
+			if diff := cmp.Diff(had, told); diff != "" {
+				t.Errorf("what is there (-sent +told):\n%s", diff)
+			}
 		}
 
-		e.archive = func(context.Context, io.Writer) error { return errors.New("the disk said no") }
-		_, err = c.Backup(t.Context())
+		e.archive = func(context.Context, admin.Had, io.Writer) error { return errors.New("the disk said no") }
+		_, err := c.Backup(t.Context(), admin.Had{})
 		if a, ok := errors.AsType[*admin.Error](err); !ok || a.ErrorID == "" || !strings.Contains(e.log.String(), a.ErrorID) {
 			t.Errorf("a backup that cannot begin: %v", err)
 		} else if strings.Contains(a.Description, "disk") {
 			t.Errorf("an unknown error is told: %s", a.Description)
 		}
 
-		e.archive = func(_ context.Context, w io.Writer) error {
+		e.archive = func(_ context.Context, _ admin.Had, w io.Writer) error {
 			w.Write(want)
 			return errors.New("the disk said no")
 		}
-		body, err = c.Backup(t.Context())
+		body, err := c.Backup(t.Context(), admin.Had{})
 		check(t, err)
 		if _, err = io.ReadAll(body); err == nil || !strings.Contains(err.Error(), "log") {
 			t.Errorf("a backup that broke off ended with %v", err)

@@ -35,7 +35,7 @@ type env struct {
 	vault    *auth.Vault
 	uses     auth.Uses
 	issued   []string // secrets and invitations, which no output may hold
-	archive  func(ctx context.Context, w io.Writer) error
+	archive  func(ctx context.Context, had admin.Had, w io.Writer) error
 }
 
 func newEnv(t *testing.T, change func(*admin.Options)) *env {
@@ -69,16 +69,16 @@ func newEnv(t *testing.T, change func(*admin.Options)) *env {
 		Uses:       &e.uses,
 		Registry:   e.registry,
 		Store:      store,
-		Desk:       &collections.Desk{Registry: e.registry, Store: store, Guard: func() collections.Guard { return oneGuard{} }, Gleaning: plainGleaning()},
+		Desk:       &collections.Desk{Registry: e.registry, Store: store, Guard: func() collections.Guard { return oneGuard{} }},
 		Maintainer: store,
 		Owner:      os.Getuid(),
 		URL:        "https://gateway.example",
 		Invitation: func(token string) string { return "https://gateway.example/join/" + token + "#sha256:00" },
-		Archive: func(ctx context.Context, w io.Writer) error {
+		Archive: func(ctx context.Context, had admin.Had, w io.Writer) error {
 			if e.archive == nil {
 				return errors.New("no archive")
 			}
-			return e.archive(ctx, w)
+			return e.archive(ctx, had, w)
 		},
 		Log: slog.New(slog.NewTextHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

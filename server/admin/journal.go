@@ -14,10 +14,7 @@ import (
 	"liaison/collections"
 )
 
-const (
-	mediaLines = "application/x-ndjson"
-	mediaTar   = "application/x-tar"
-)
+const mediaLines = "application/x-ndjson"
 
 // ErrJournal: the journal does not verify.
 var ErrJournal = errors.New("the journal does not verify")
@@ -114,20 +111,6 @@ func fault(err error) error {
 		return fmt.Errorf("%w: the signed checkpoint: %s", ErrJournal, f.What)
 	}
 	return fmt.Errorf("%w: line %d: %s", ErrJournal, f.Seq, f.What)
-}
-
-// backup streams a copy of everything, keys included. That it was asked for stands in the journal
-// before the first byte goes out, and so in the backup itself.
-func (a *API) backup(r request) (any, error) {
-	line := auth.NewLine(a.o.Now(), r.actor, "backup", nil)
-	if err := a.o.Store.Apply(r.Context(), nil, []auth.Line{line}, nil); err != nil {
-		return nil, err
-	}
-	out := &stream{w: r.w, media: mediaTar}
-	if err := a.o.Archive(r.Context(), out); err != nil {
-		return nil, a.broken(r, out, err)
-	}
-	return nil, nil
 }
 
 // broken ends an answer that has begun and cannot be completed: the connection breaks off, so that

@@ -34,7 +34,10 @@ func seeded(t *testing.T, change func(*admin.Options)) *env {
 // TestRoutes calls every route as it is meant to be called and as it is not.
 func TestRoutes(t *testing.T) {
 	e := seeded(t, nil)
-	e.archive = func(_ context.Context, w io.Writer) error { _, err := io.WriteString(w, "tar"); return err }
+	e.archive = func(_ context.Context, had admin.Had, w io.Writer) error {
+		_, err := fmt.Fprintf(w, "tar %s %d %d", had.Store, had.Parts, len(had.Sums))
+		return err
+	}
 	e.serve(t)
 	batch := e.heldBatch(t)
 	seen := map[string]bool{}
@@ -111,25 +114,10 @@ func TestRoutes(t *testing.T) {
 
 		{"PATCH /partners/{partner}", "/partners/acme", `{"hold":["type=malware","level=amber"],"exempt":["top-sites"],"attribution":"pseudonym"}`, 200, `"hold":["level=amber","type=malware"]`},
 		{"PATCH /partners/{partner}", "/partners/acme", `{"exempt":["bottom-sites"]}`, 400, `no guard list is called \"bottom-sites\": there are top-sites`},
-		{"PATCH /operations/{operation}/collections/{collection}", "/operations/secure/collections/lk", `{"ceiling":"amber"}`, 200, `"ceiling":"amber"`},
-		{"PATCH /operations/{operation}/collections/{collection}", "/operations/secure/collections/lk", `{"ceiling":"pink"}`, 400, `ceiling: level \"pink\"`},
-		{"PATCH /operations/{operation}/collections/{collection}", "/operations/secure/collections/xx", `{"ceiling":"amber"}`, 404, `no collection`},
 		{"GET /guards", "/guards", "", 200, `"name":"top-sites","action":"block","entries":1,"exempt":["acme"]`},
 		{"GET /guards/check", "/guards/check?value=google.com", "", 200, `"action":"block","text":"on a list"`},
 		{"GET /guards/check", "/guards/check?value=other", "", 200, `{"items":[]}`},
 		{"GET /guards/check", "/guards/check", "", 400, `parameter value`},
-
-		{"GET /operations/{operation}/validity", "/operations/secure/validity?of=indicator--00000000-0000-4000-8000-000000000001", "", 200, `{"items":[]}`},
-		{"GET /operations/{operation}/validity", "/operations/secure/validity", "", 400, `parameter of`},
-		{"GET /operations/{operation}/collections/{collection}/validity", "/operations/secure/collections/VN/validity?since=2025-01-01T00:00:00Z&limit=5", "", 200, `{"objects":[],"more":false,"since_next_time":"20`},
-		{"GET /operations/{operation}/collections/{collection}/validity", "/operations/secure/collections/vn/validity?since=today", "", 400, `since`},
-		{"GET /operations/{operation}/collections/{collection}/validity", "/operations/secure/collections/vn/validity?next=1.2", "", 400, `next`},
-		{"GET /operations/{operation}/collections/{collection}/validity", "/operations/secure/collections/fj/validity", "", 404, `not_found`},
-		{"GET /operations/{operation}/reported", "/operations/secure/reported?value=a.b", "", 200, `{"kind":"text","value":"a.b","partners":0}`},
-		{"GET /operations/{operation}/reported", "/operations/secure/reported", "", 400, `value`},
-		{"GET /operations/{operation}/reported", "/operations/none/reported?value=a.b", "", 404, `not_found`},
-		{"GET /operations/{operation}/collections/{collection}/reported", "/operations/secure/collections/vn/reported", "", 200, `{"values":[],"more":false}`},
-		{"GET /operations/{operation}/collections/{collection}/reported", "/operations/secure/collections/vn/reported?limit=0", "", 400, `limit`},
 		{"PATCH /partners/{partner}", "/partners/acme", `{"hold":["everything"]}`, 400, `rule \"everything\": want all`},
 		{"PATCH /partners/{partner}", "/partners/acme", `{"attribution":"anonymous"}`, 400, `want named or pseudonym`},
 		{"PATCH /partners/{partner}", "/partners/vn-police", `{"onward":true}`, 200, `"onward":true`},
@@ -189,7 +177,14 @@ func TestRoutes(t *testing.T) {
 		{"POST /journal/verify", "/journal/verify", "", 200, `"root":"`},
 		{"POST /store/check", "/store/check", "", 200, `"faults":0`},
 		{"POST /store/compact", "/store/compact", "", 200, `"disk_after":`},
-		{"GET /backup", "/backup", "", 200, "tar"},
+		{"GET /backup", "/backup", "", 200, "tar  0 0"},
+		{"POST /backup", "/backup?store=S&parts=7", strings.Repeat("0123456789abcdef", 4), 200, "tar S 7 2"},
+		{"POST /backup", "/backup?store=S", "", 200, "tar S 0 0"},
+		{"POST /backup", "/backup?store=S", "short", 400, `want sums of 32 bytes each, not 5 bytes`},
+		{"POST /backup", "/backup?parts=7", "", 400, `parameter store is missing`},
+		{"POST /backup", "/backup?store=S&parts=-7", "", 400, `parameter parts`},
+		{"POST /backup", "/backup?store=S&parts=10000000", "", 400, `want at most 1000000`},
+		{"POST /backup", "/backup?store=S", strings.Repeat("0", 64<<20+32), 413, `at most 2097152 sums`},
 
 		{"", "/nothing", "", 404, `"error":"path"`},
 	} {
