@@ -354,11 +354,11 @@ func (in *intake) fail(id string, version []byte, n int, why string) {
 
 // clip bounds a text that an outsider made and a status repeats.
 func clip(s string) string {
-	const most = 500 // bytes
-	if len(s) <= most {
+	const mark = "…"
+	if len(s) <= MaxReason {
 		return s
 	}
-	return string(bytes.ToValidUTF8([]byte(s[:most]), nil)) + "…"
+	return string(bytes.ToValidUTF8([]byte(s[:MaxReason-len(mark)]), nil)) + mark
 }
 
 func appendMessage(old, more string) string {

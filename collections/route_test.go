@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"liaison/auth"
@@ -300,4 +301,46 @@ func TestAddIntake(t *testing.T) {
 		}
 	}
 	h.journals("operation.intake", 1, `"vendors":["acme"]`)
+}
+
+// Requests of one publisher at the same time miss nothing of each other: each relationship is sent beside
+// its ends, in any order.
+func TestIntakeAtOnce(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	const n = 20
+	var all sync.WaitGroup
+	for i := 1; i <= n; i++ {
+		for _, o := range []string{
+			evil(i, listed("VN")), malware(i), relation(i, "indicates", objectID("indicator", i), objectID("malware", i)),
+		} {
+			all.Go(func() {
+				if _, err := h.desk.Publish(t.Context(), vendor, h.place("intake"), envelope(o)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	all.Wait()
+	if got := h.pull(vn, "vn", collections.Query{Limit: 1000}); len(got) != 3*n {
+		t.Errorf("%d objects have arrived, want %d", len(got), 3*n)
+	}
+	if list := h.queue(collections.KeptQuery{}); len(list) != 0 {
+		t.Errorf("%d wait still", len(list))
+	}
+}
+
+// Reasons keep to their bound however long the ids are that they name.
+func TestIntakeLongIDs(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	long := "x-" + strings.Repeat("a", 240)
+	s := h.intake(vendor, nil, relation(1, "related-to", objectID(long, 1), objectID(long, 2)))
+	if s.Success != 1 || s.Kept != 1 {
+		t.Errorf("status %+v", s)
+	}
+	if list := h.queue(collections.KeptQuery{}); len(list) != 1 || len(list[0].Item.Keep.Reasons[0].Text) > collections.MaxReason {
+		t.Errorf("kept %+v", list)
+	}
 }
