@@ -159,6 +159,9 @@ func (g *gateway) wire() error {
 	if g.desk.Routing, err = g.routing(); err != nil {
 		return err
 	}
+	if g.desk.Gleaning, err = g.config.gleaning(); err != nil {
+		return err
+	}
 	g.readUses()
 	g.doors = &auth.Doors{
 		Issuer:   g.config.URL,

@@ -111,7 +111,7 @@ type route struct {
 
 // routes is the whole of /admin/v1.
 func (a *API) routes() []route {
-	return append(slices.Concat(a.queueRoutes(), a.guardRoutes(), a.backupRoutes()), []route{
+	return append(slices.Concat(a.queueRoutes(), a.guardRoutes(), a.backupRoutes(), a.validityRoutes()), []route{
 		{"GET", "/health", nil, a.health, "Whether the gateway answers, and what it holds", nil, Health{}, 0},
 		{"GET", "/openapi.json", nil, a.describe, "This description", nil, mediaJSON, 0},
 

@@ -69,7 +69,7 @@ func newEnv(t *testing.T, change func(*admin.Options)) *env {
 		Uses:       &e.uses,
 		Registry:   e.registry,
 		Store:      store,
-		Desk:       &collections.Desk{Registry: e.registry, Store: store, Guard: func() collections.Guard { return oneGuard{} }},
+		Desk:       &collections.Desk{Registry: e.registry, Store: store, Guard: func() collections.Guard { return oneGuard{} }, Gleaning: plainGleaning()},
 		Maintainer: store,
 		Owner:      os.Getuid(),
 		URL:        "https://gateway.example",
