@@ -190,8 +190,11 @@ func (b *bench) addPull(q question, store string, got map[string][]pull) {
 		}
 	}
 	if q.onTheFly {
-		rows = append(rows, compare(q.cell, what, "server CPU", "µs/response", each(ours, pull.cost), peerOnFly,
-			each(got[peerOnFly], pull.cost), theirsByOurs).held(sixth, false, 0))
+		r := compare(q.cell, what, "server CPU", "µs/response", each(ours, pull.cost), peerOnFly, each(got[peerOnFly], pull.cost), theirsByOurs)
+		if q.connections == many { // one connection is reported only
+			r = r.held(sixth, false, 0)
+		}
+		rows = append(rows, r)
 	}
 	if q.flat != 0 && store == b.stores[1].name {
 		r := compare(q.cell, what, "server CPU", "µs/response", each(ours, pull.cost), "that of "+b.stores[0].name,

@@ -209,6 +209,9 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	if b.results.Machine, err = machine(b.dir); err != nil {
 		return err
 	}
+	if b.results.Machine.Load, err = loadNow(); err != nil {
+		return err
+	}
 	b.binary = filepath.Join(b.dir, "liaison")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", b.binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -110,6 +110,16 @@ func peak(pid int) (stop func() (most int64, err error)) {
 	}
 }
 
+// loadNow is the load average of the last minute.
+func loadNow() (string, error) {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "", err
+	}
+	first, _, _ := strings.Cut(string(b), " ")
+	return first, nil
+}
+
 // machine describes this one, and the file system that dir is on.
 func machine(dir string) (Machine, error) {
 	m := Machine{Cores: runtime.NumCPU(), Go: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH}

@@ -101,6 +101,9 @@ func writeRun(b *strings.Builder, r *Results, dir, prefix string, files map[stri
 	if m.Cipher != "" {
 		put("| cipher of both sides | %s |", m.Cipher)
 	}
+	if m.Load != "" {
+		put("| load average before | %s: what else the machine did |", m.Load)
+	}
 	put("")
 	writeMissed(b, r)
 	for _, name := range chartNames() {

@@ -31,6 +31,7 @@ type Machine struct {
 	Wrk      string `json:"wrk,omitempty"`
 	Commit   string `json:"commit,omitempty"`
 	Cipher   string `json:"cipher,omitempty"` // of both sides' connections
+	Load     string `json:"load,omitempty"`   // load average of the minute before the run: what else the machine did
 }
 
 // Row is one figure of a cell: ours, that of the peer of the same rounds, and how they compare.
