@@ -3,11 +3,16 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"liaison/stix"
 )
@@ -38,6 +43,38 @@ func TestSmoke(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// TestPage holds docs/benchmarks.md and its plots against the figures.
+func TestPage(t *testing.T) {
+	dir := filepath.Join("..", "..", "docs", "benchmarks")
+	files, page, err := made(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["../benchmarks.md"] = page
+	for name, want := range files {
+		have, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, string(have)); diff != "" {
+			t.Errorf("%s is not of the figures; make it with \"go run ./testdata/bench -report\" (-want +got):\n%s", name, diff)
+		}
+		if strings.HasSuffix(name, ".svg") {
+			d := xml.NewDecoder(strings.NewReader(want))
+			for err = nil; err == nil; {
+				_, err = d.Token()
+			}
+			if !errors.Is(err, io.EOF) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	plots, err := filepath.Glob(filepath.Join(dir, "*.svg"))
+	if err != nil || len(plots) != len(files)-1 {
+		t.Errorf("%d plots, want %d: %v", len(plots), len(files)-1, err)
 	}
 }
 
