@@ -302,6 +302,16 @@ func (g *gateway) seal(ctx context.Context) error {
 	return nil
 }
 
+// once runs the task once. A fault of the program ends it and not the gateway, which goes on to serve.
+func (t task) once(ctx context.Context) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return t.run(ctx)
+}
+
 // loop runs the task until ctx ends. An error is logged when it begins, not each time.
 func (t task) loop(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(t.every)
@@ -314,7 +324,7 @@ func (t task) loop(ctx context.Context, log *slog.Logger) {
 		case <-tick.C:
 		}
 		within, cancel := context.WithTimeout(ctx, t.budget)
-		err := t.run(within)
+		err := t.once(within)
 		cancel()
 		switch {
 		case err == nil || ctx.Err() != nil:

@@ -99,7 +99,6 @@ const (
 // NewScanner reads an envelope or a bundle from r.
 func NewScanner(r io.Reader, l Limits) *Scanner {
 	s := &Scanner{}
-	s.parser.seed = maphash.MakeSeed()
 	s.Reset(r, l)
 	return s
 }
@@ -108,7 +107,7 @@ func NewScanner(r io.Reader, l Limits) *Scanner {
 func (s *Scanner) Reset(r io.Reader, l Limits) {
 	const keep = 1 << 20 // a larger buffer was for one large object
 	buf, parser, scratch, props := s.buf, s.parser, s.obj.scratch, s.obj.properties
-	if len(buf) > keep {
+	if buf == nil || len(buf) > keep { // a zero Scanner, too
 		buf, parser, scratch = nil, newParser(), nil
 	}
 	*s = Scanner{r: r, lim: l.withDefaults(), buf: buf, parser: parser}

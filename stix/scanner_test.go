@@ -258,3 +258,14 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d objects, %v", count, s.Err())
 	}
 }
+
+// TestScannerZero: a Scanner that nobody made reads after its first Reset, names that it does not know too.
+func TestScannerZero(t *testing.T) {
+	var s stix.Scanner
+	for range 2 {
+		s.Reset(strings.NewReader(`{"objects":[{"type":"x-y","id":"x-y--1","x_other":{"x_deep":1,"x_deeper":2}}]}`), stix.Limits{})
+		if !s.Next() || s.Problem() != nil || string(s.Object().ID) != "x-y--1" || s.Next() || s.Err() != nil {
+			t.Fatal(s.Problem(), s.Err())
+		}
+	}
+}
