@@ -121,6 +121,9 @@ func (c *checker) operations() (places []collections.Place, err error) {
 		if err == nil {
 			err = c.kept(op)
 		}
+		if err == nil {
+			err = c.gleaned(op)
+		}
 	}
 	return places, err
 }

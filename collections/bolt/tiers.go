@@ -78,8 +78,10 @@ func (t tiers) add(part []byte, rows []row, budget *int) error {
 
 func (t tiers) put(part []byte, level byte, rows []row) error {
 	prefix := append(slices.Clone(part), level)
+	// From the front: a cursor of bbolt that goes back does not end where a transaction has emptied a leaf.
 	n := uint64(1)
-	if k := keyBefore(t.b, append(slices.Clone(part), level+1)); bytes.HasPrefix(k, prefix) {
+	c := t.b.Cursor()
+	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 		n = binary.BigEndian.Uint64(k[len(prefix):]) + 1
 	}
 	slices.SortFunc(rows, func(a, b row) int { return bytes.Compare(a[:], b[:]) })
@@ -89,18 +91,6 @@ func (t tiers) put(part []byte, level byte, rows []row) error {
 		v = append(v, rows[i][:]...)
 	}
 	return t.b.Put(binary.BigEndian.AppendUint64(prefix, n), v)
-}
-
-// keyBefore gives the last key that is before this one; nil for none.
-func keyBefore(b *bbolt.Bucket, key []byte) []byte {
-	c := b.Cursor()
-	k, _ := c.Seek(key)
-	if k == nil {
-		k, _ = c.Last()
-	} else {
-		k, _ = c.Prev()
-	}
-	return k
 }
 
 // blocks gives the blocks of a part. They end with the transaction.
