@@ -13,7 +13,7 @@ import (
 // same in another order and spelling of the query is the same.
 func FuzzBeside(f *testing.F) {
 	f.Add("since=2025-01-31T09:30:00.000000Z&limit=5", true)
-	f.Add("id=" + idA, true)
+	f.Add("id="+idA, true)
 	f.Add("value=198.51.100.1&value=evil.test&limit=007", false)
 	f.Add("next=abc&limit=10001", false)
 	f.Fuzz(func(t *testing.T, raw string, lapses bool) {
