@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 
 	"liaison/auth"
@@ -184,6 +185,20 @@ func (s *Server) deleteObject(k *call) error {
 
 // postObjects is TAXII 2.1 section 5.5: 202 when everything is durable and visible.
 func (s *Server) postObjects(k *call) error {
+	var status collections.Status
+	err := s.receive(k, func(ctx context.Context, at collections.Place, body io.Reader, w collections.Wishes) (err error) {
+		status, err = s.o.Desk.PublishWith(ctx, k.p, at, body, w)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return k.reply(http.StatusAccepted, taxii.NewStatus(status))
+}
+
+// receive does what a publication and its preview have in common: the bounds of a body, the rate, the time
+// that it may take, and what is said when it fails.
+func (s *Server) receive(k *call, act func(context.Context, collections.Place, io.Reader, collections.Wishes) error) error {
 	if k.r.ContentLength > s.o.MaxContent {
 		return errTooLong
 	}
@@ -205,12 +220,12 @@ func (s *Server) postObjects(k *call) error {
 	defer body.Close()
 	ctx, cancel := context.WithTimeout(k.r.Context(), s.publishingTime())
 	defer cancel()
-	status, err := s.o.Desk.PublishWith(ctx, k.p, at, body, wishes)
+	err = act(ctx, at, body, wishes)
 	if err = s.health.note(body.verdict(err), s.now()); err != nil {
 		return s.notPublished(k, err)
 	}
 	k.limits.answer()
-	return k.reply(http.StatusAccepted, taxii.NewStatus(status))
+	return nil
 }
 
 // notPublished tells a publisher that is not permitted when that is because the operation is closed.
