@@ -81,7 +81,8 @@ func reason(cell string) string {
 			"peak, in intake.keep and batch.admit), and the collector lets garbage grow beside them.",
 		"in-process": "the machine had other work during the run; 8.7 µs were seen in a rough one at 100,000 objects. Not looked into further.",
 		"writing": "not explained. Rough runs of the same day had 1.9 to 2.0 bytes per byte at 100,000 objects and 2.6 at 600,000, and a file " +
-			"of 1.17 to 1.19 times its data at 300,000 to 600,000.",
+			"of 1.17 to 1.27 times its data at 300,000 to 600,000. That commit p99 is met says little: the file beside it waited for " +
+			"other work too. A rough run at 300,000 on a quieter machine had 112 ms against 7.2, a ratio of 15.6.",
 		"publish-1": "140 to 320 µs of CPU for each publication, in a profile before this run half of it in the commit: status, journal line and " +
 			"segment of each one, beside a sync that they share. " + load,
 		"publish-100": "14 to 21 µs of CPU an object against 2 of the baseline, which looks at nothing. " + load,
