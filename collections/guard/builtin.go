@@ -199,7 +199,7 @@ herokuapp.com github.io githubusercontent.com raw.githubusercontent.com gitlab.i
 web.app firebaseapp.com appspot.com run.app blogspot.com sites.google.com docs.google.com drive.google.com
 netlify.app vercel.app onrender.com glitch.me wordpress.com wixsite.com weebly.com 000webhostapp.com
 myshopify.com ngrok.io ngrok-free.app trycloudflare.com duckdns.org no-ip.org ddns.net dropbox.com
-dropboxusercontent.com mediafire.com mega.nz pastebin.com discord.com cdn.discordapp.com bit.ly tinyurl.com
+dropboxusercontent.com mediafire.com mega.nz pastebin.com cdn.discordapp.com bit.ly tinyurl.com
 `
 
 // blocks reads a table of addresses and networks, each with what it is.
