@@ -79,6 +79,35 @@ func (c *checker) view(where string, f func(*bbolt.Tx) error) error {
 	return err
 }
 
+// walk looks at each key of a bucket, at most so many in one read transaction. open gives the bucket, nil
+// for none, and what looks.
+func (c *checker) walk(where string, most int, open func(*bbolt.Tx) (*bbolt.Bucket, func(k, v []byte), error)) error {
+	var from []byte
+	for more := true; more; {
+		more = false
+		err := c.view(where, func(tx *bbolt.Tx) error {
+			b, look, err := open(tx)
+			if err != nil || b == nil {
+				return err
+			}
+			cursor := b.Cursor()
+			k, v := cursor.Seek(from)
+			for n := 0; k != nil && n < most; n++ {
+				look(k, v)
+				k, v = cursor.Next()
+			}
+			if k != nil {
+				from, more = slices.Clone(k), true
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // damage makes an error of a page that bbolt cannot make sense of, or that the file does not have: it
 // panics there.
 func damage(err *error) func() {
@@ -131,37 +160,27 @@ func (c *checker) operations() (places []collections.Place, err error) {
 // index looks at the rows of an operation's index: each is of a version that the facts have.
 func (c *checker) index(op auth.OperationID) error {
 	where := "index of operation " + string(op)
-	var from []byte
-	for more := true; more; {
-		more = false
-		err := c.view(where, func(tx *bbolt.Tx) error {
-			o := c.s.openOperation(tx, op)
-			if o == nil || o.index.runs == nil {
-				return nil
-			}
-			n := 0
-			k, v := o.index.runs.Seek(from)
-			for ; k != nil && n < checkRuns; k, v = o.index.runs.Next() {
-				n++
-				_, r, err := readRun(v)
-				if err != nil {
-					return err
-				}
-				for i := range r.len() {
-					if i > 0 && bytes.Compare(r.at(i - 1)[:rowHash], r.at(i)[:rowHash]) >= 0 || bytes.Compare(r.at(i)[:8], k) < 0 {
-						c.fault(where, "run %x: row %d is out of order", k, i)
-					}
-					c.row(o, where, readEntry(r.at(i)))
-				}
-			}
-			if k != nil {
-				from, more = slices.Clone(k), true
-			}
-			return nil
-		})
-		if err != nil {
-			return err
+	err := c.walk(where, checkRuns, func(tx *bbolt.Tx) (*bbolt.Bucket, func(k, v []byte), error) {
+		o := c.s.openOperation(tx, op)
+		if o == nil {
+			return nil, nil, nil
 		}
+		return o.op.Bucket([]byte(bucketIndex)), func(k, v []byte) {
+			_, r, err := readRun(v)
+			if err != nil {
+				c.fault(where, "run %x: %v", k, err)
+				return
+			}
+			for i := range r.len() {
+				if i > 0 && bytes.Compare(r.at(i - 1)[:rowHash], r.at(i)[:rowHash]) >= 0 || bytes.Compare(r.at(i)[:8], k) < 0 {
+					c.fault(where, "run %x: row %d is out of order", k, i)
+				}
+				c.row(o, where, readEntry(r.at(i)))
+			}
+		}, nil
+	})
+	if err != nil {
+		return err
 	}
 	return c.view(where, func(tx *bbolt.Tx) error {
 		o := c.s.openOperation(tx, op)
@@ -231,35 +250,19 @@ func (c *checker) collection(at collections.Place) error {
 
 // strays looks for bits of segments that are not there.
 func (c *checker) strays(at collections.Place, where string) error {
-	var from []byte
-	for more := true; more; {
-		more = false
-		err := c.view(where, func(tx *bbolt.Tx) error {
-			s, err := openShelf(tx, nil, at)
-			if err != nil || s.tracks == nil {
-				return err
-			}
-			n := 0
-			cursor := s.tracks.Cursor()
-			k, _ := cursor.Seek(from)
-			for ; k != nil && n < checkKeys; k, _ = cursor.Next() {
-				n++
-				if len(k) <= 8 {
-					c.fault(where, "%q is no track", k)
-				} else if s.facts.Get(k[len(k)-8:]) == nil {
-					c.fault(where, "track %q has bits of a segment %s that is not there", k[:len(k)-8], keyAdded(k[len(k)-8:]))
-				}
-			}
-			if k != nil {
-				from, more = slices.Clone(k), true
-			}
-			return nil
-		})
+	return c.walk(where, checkKeys, func(tx *bbolt.Tx) (*bbolt.Bucket, func(k, v []byte), error) {
+		s, err := openShelf(tx, nil, at)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
-	}
-	return nil
+		return s.tracks, func(k, _ []byte) {
+			if len(k) <= 8 {
+				c.fault(where, "%q is no track", k)
+			} else if s.facts.Get(k[len(k)-8:]) == nil {
+				c.fault(where, "track %q has bits of a segment %s that is not there", k[:len(k)-8], keyAdded(k[len(k)-8:]))
+			}
+		}, nil
+	})
 }
 
 // lot is what one transaction looks at of a collection.
@@ -418,78 +421,46 @@ func (l *lot) tracksOf(where string, v *version) []track {
 // kept looks at what an operation keeps back.
 func (c *checker) kept(op auth.OperationID) error {
 	where := "kept in operation " + string(op)
-	var from []byte
-	for more := true; more; {
-		more = false
-		err := c.view(where, func(tx *bbolt.Tx) error {
-			kept := tx.Bucket(operationName(op)).Bucket([]byte(bucketKept))
-			if kept == nil {
-				return nil
-			}
-			raws, ids := kept.Bucket([]byte(bucketRaw)), kept.Bucket([]byte(bucketKeptIDs))
-			n := 0
-			cursor := kept.Bucket([]byte(bucketRecords)).Cursor()
-			k, v := cursor.Seek(from)
-			for ; k != nil && n < checkSegments*segmentObjects; k, v = cursor.Next() {
-				n++
-				c.done.Kept++
-				var r keptRecord
-				if err := json.Unmarshal(v, &r); err != nil {
-					c.fault(where, "%x: %v", k, err)
-					continue
-				}
-				raw := raws.Get(k)
-				if sum := sha256.Sum256(raw); len(raw) != r.Size || !bytes.Equal(sum[:], r.Digest) {
-					c.fault(where, "the bytes of %s are others than were published", r.ID)
-				}
-				id := hashKey(hashID(c.s.id, r.ID))
-				if key, _ := ids.Cursor().Seek(append(id[:], k...)); !bytes.Equal(key, append(id[:], k...)) {
-					c.fault(where, "%s is not found by its id", r.ID)
-				}
-			}
-			if k != nil {
-				from, more = slices.Clone(k), true
-			}
-			return nil
-		})
-		if err != nil {
-			return err
+	return c.walk(where, checkSegments*segmentObjects, func(tx *bbolt.Tx) (*bbolt.Bucket, func(k, v []byte), error) {
+		kept := tx.Bucket(operationName(op)).Bucket([]byte(bucketKept))
+		if kept == nil {
+			return nil, nil, nil
 		}
-	}
-	return nil
+		raws, ids := kept.Bucket([]byte(bucketRaw)), kept.Bucket([]byte(bucketKeptIDs))
+		return kept.Bucket([]byte(bucketRecords)), func(k, v []byte) {
+			c.done.Kept++
+			var r keptRecord
+			if err := json.Unmarshal(v, &r); err != nil {
+				c.fault(where, "%x: %v", k, err)
+				return
+			}
+			raw := raws.Get(k)
+			if sum := sha256.Sum256(raw); len(raw) != r.Size || !bytes.Equal(sum[:], r.Digest) {
+				c.fault(where, "the bytes of %s are others than were published", r.ID)
+			}
+			id := hashKey(hashID(c.s.id, r.ID))
+			if key, _ := ids.Cursor().Seek(append(id[:], k...)); !bytes.Equal(key, append(id[:], k...)) {
+				c.fault(where, "%s is not found by its id", r.ID)
+			}
+		}, nil
+	})
 }
 
 // statuses looks whether each can be read, with the run of objects that it refers to.
 func (c *checker) statuses() error {
-	var from []byte
-	for more := true; more; {
-		more = false
-		err := c.view("statuses", func(tx *bbolt.Tx) error {
-			n := 0
-			cursor := tx.Bucket([]byte(bucketStatus)).Cursor()
-			k, v := cursor.Seek(from)
-			for ; k != nil && n < checkSegments; k, v = cursor.Next() {
-				n++
-				c.done.Statuses++
-				var st stored
-				if err := json.Unmarshal(v, &st); err != nil {
-					c.fault("status "+string(k), "%v", err)
-					continue
-				}
-				if _, err := st.run(tx, min(st.Success, collections.MaxDetails)); err != nil {
-					c.fault("status "+string(k), "its objects: %v", err)
-				}
+	return c.walk("statuses", checkSegments, func(tx *bbolt.Tx) (*bbolt.Bucket, func(k, v []byte), error) {
+		return tx.Bucket([]byte(bucketStatus)), func(k, v []byte) {
+			c.done.Statuses++
+			var st stored
+			if err := json.Unmarshal(v, &st); err != nil {
+				c.fault("status "+string(k), "%v", err)
+				return
 			}
-			if k != nil {
-				from, more = slices.Clone(k), true
+			if _, err := st.run(tx, min(st.Success, collections.MaxDetails)); err != nil {
+				c.fault("status "+string(k), "its objects: %v", err)
 			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		}, nil
+	})
 }
 
 // quick is the check of a start: what every collection's newest segment and the journal's head say. It

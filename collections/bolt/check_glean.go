@@ -55,38 +55,19 @@ func keyOf(o *bbolt.Bucket, key string) collections.Added {
 
 // blocks looks at one bucket, of the operation or of the collection in it.
 func (c *checker) blocks(op auth.OperationID, collection []byte, bucket, where string) error {
-	var from []byte
-	for more := true; more; {
-		more = false
-		err := c.view(where, func(tx *bbolt.Tx) error {
-			o := c.s.openOperation(tx, op)
-			in := o.op
-			if collection != nil {
-				in = in.Bucket(collection)
-			}
-			b := in.Bucket([]byte(bucket))
-			if b == nil {
-				return nil
-			}
-			upTo := keyOf(o.op, keyGleaned)
-			cursor := b.Cursor()
-			k, v := cursor.Seek(from)
-			for n := 0; k != nil && n < checkBlocks; n++ {
-				if what := c.block(o, bucket, v, upTo); what != "" {
-					c.fault(where, "%s block %x: %s", bucket, k, what)
-				}
-				k, v = cursor.Next()
-			}
-			if k != nil {
-				from, more = slices.Clone(k), true
-			}
-			return nil
-		})
-		if err != nil {
-			return err
+	return c.walk(where, checkBlocks, func(tx *bbolt.Tx) (*bbolt.Bucket, func(k, v []byte), error) {
+		o := c.s.openOperation(tx, op)
+		in := o.op
+		if collection != nil {
+			in = in.Bucket(collection)
 		}
-	}
-	return nil
+		upTo := keyOf(o.op, keyGleaned)
+		return in.Bucket([]byte(bucket)), func(k, v []byte) {
+			if what := c.block(o, bucket, v, upTo); what != "" {
+				c.fault(where, "%s block %x: %s", bucket, k, what)
+			}
+		}, nil
+	})
 }
 
 // block says what is wrong with one.
