@@ -182,6 +182,19 @@ func (o *orderFlags) order(cmd *cobra.Command, args []string) (admin.QueueOrder,
 	return in, err
 }
 
+// settle gives an order and says what came of it.
+func (w *world) settle(cmd *cobra.Command, op string, in admin.QueueOrder,
+	act func(*admin.Client, context.Context, auth.OperationID, admin.QueueOrder) (collections.Settled, error),
+) error {
+	return w.inOperation(cmd, op, func(ctx context.Context, c *admin.Client, op auth.OperationID) error {
+		s, err := act(c, ctx, op, in)
+		if err != nil {
+			return err
+		}
+		return w.settled(op, s)
+	})
+}
+
 // settled says what came of an order; what was refused makes the verb fail.
 func (w *world) settled(op auth.OperationID, s collections.Settled) error {
 	var b strings.Builder
@@ -228,13 +241,7 @@ from the list ("liaison partner set ID --exempt LIST") and asked to publish it a
 			if err != nil {
 				return err
 			}
-			return w.inOperation(cmd, o.op, func(ctx context.Context, c *admin.Client, op auth.OperationID) error {
-				s, err := c.Release(ctx, op, in)
-				if err != nil {
-					return err
-				}
-				return w.settled(op, s)
-			})
+			return w.settle(cmd, o.op, in, (*admin.Client).Release)
 		},
 	}
 	o.add(w, cmd)
@@ -257,13 +264,7 @@ func queueRoute(w *world) *cobra.Command {
 			if in.To = splitList(countries); len(in.To) == 0 {
 				return required(cmd, "countries")
 			}
-			return w.inOperation(cmd, o.op, func(ctx context.Context, c *admin.Client, op auth.OperationID) error {
-				s, err := c.Release(ctx, op, in)
-				if err != nil {
-					return err
-				}
-				return w.settled(op, s)
-			})
+			return w.settle(cmd, o.op, in, (*admin.Client).Release)
 		},
 	}
 	o.add(w, cmd)
@@ -281,13 +282,7 @@ func queueDrop(w *world) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return w.inOperation(cmd, o.op, func(ctx context.Context, c *admin.Client, op auth.OperationID) error {
-				s, err := c.Drop(ctx, op, in)
-				if err != nil {
-					return err
-				}
-				return w.settled(op, s)
-			})
+			return w.settle(cmd, o.op, in, (*admin.Client).Drop)
 		},
 	}
 	o.add(w, cmd)
