@@ -81,16 +81,7 @@ func issued(p auth.Partner, id stix.ID, l stix.Level) Item {
 	if id == p.Pseudonym {
 		name = "Publisher " + strings.ToUpper(strings.TrimPrefix(string(id), "identity--")[:8])
 	}
-	it := authored(struct {
-		Type     string   `json:"type"`
-		Spec     string   `json:"spec_version"`
-		ID       stix.ID  `json:"id"`
-		Created  string   `json:"created"`
-		Modified string   `json:"modified"`
-		Markings []string `json:"object_marking_refs"`
-		Name     string   `json:"name"`
-		Class    string   `json:"identity_class"`
-	}{
+	it := authored(identityObject{
 		"identity", "2.1", id, p.Created.UTC().Truncate(time.Millisecond).Format(stamp), identityVersion(p, l),
 		[]string{tlp2[l]}, name, "organization",
 	}, l)

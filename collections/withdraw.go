@@ -198,19 +198,22 @@ func (op Operation) IdentityID() stix.ID {
 
 const stamp = "2006-01-02T15:04:05.000Z"
 
+// identityObject is an identity that the gateway issues. STIX 2.1 section 4.5.
+type identityObject struct {
+	Type     string   `json:"type"`
+	Spec     string   `json:"spec_version"`
+	ID       stix.ID  `json:"id"`
+	Created  string   `json:"created"`
+	Modified string   `json:"modified"`
+	Markings []string `json:"object_marking_refs"`
+	Name     string   `json:"name"`
+	Class    string   `json:"identity_class"`
+}
+
 // identity is the operation's identity object, which anybody in the operation may see.
 func (op Operation) identity(to auth.CollectionID) Item {
 	at := op.Created.UTC().Format(stamp)
-	return authored(struct {
-		Type     string   `json:"type"`
-		Spec     string   `json:"spec_version"`
-		ID       stix.ID  `json:"id"`
-		Created  string   `json:"created"`
-		Modified string   `json:"modified"`
-		Markings []string `json:"object_marking_refs"`
-		Name     string   `json:"name"`
-		Class    string   `json:"identity_class"`
-	}{"identity", "2.1", op.IdentityID(), at, at, []string{tlp2[stix.Clear]}, op.Title, "group"}, stix.Clear, to)
+	return authored(identityObject{"identity", "2.1", op.IdentityID(), at, at, []string{tlp2[stix.Clear]}, op.Title, "group"}, stix.Clear, to)
 }
 
 func noteOf(op Operation, now time.Time, ids []stix.ID, level stix.Level, reason string) Item {
