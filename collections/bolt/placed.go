@@ -21,32 +21,19 @@ const placedAtOnce = 5000
 func (s *Store) Placed(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, ids []stix.ID, withBytes bool) ([]collections.Placed, error) {
 	var list []collections.Placed
 	seen := map[stix.ID]bool{}
-	for len(ids) > 0 {
-		now := ids[:min(placedAtOnce, len(ids))]
-		ids = ids[len(now):]
-		err := s.view(ctx, func(tx *bbolt.Tx) error {
-			o := s.openOperation(tx, op)
-			if o == nil {
-				return nil
-			}
-			for _, id := range now {
-				if seen[id] {
-					continue
-				}
-				p, ok, err := o.placed(s.id, publisher, id, withBytes)
-				if err != nil {
-					return fmt.Errorf("looking %s up: %w", id, err)
-				}
-				if ok {
-					seen[id] = true
-					list = append(list, p)
-				}
-			}
+	err := s.eachID(ctx, op, ids, placedAtOnce, func(o *opened, id stix.ID) error {
+		if seen[id] {
 			return nil
-		})
-		if err != nil {
-			return nil, err
 		}
+		p, ok, err := o.placed(s.id, publisher, id, withBytes)
+		if err == nil && ok {
+			seen[id] = true
+			list = append(list, p)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return list, nil
 }

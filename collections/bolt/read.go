@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -228,40 +229,48 @@ func (s *Store) strictest(ctx context.Context, op auth.OperationID, publisher au
 	level func(entry, *version) (stix.Level, bool),
 ) (map[stix.ID]stix.Level, error) {
 	levels := map[stix.ID]stix.Level{}
-	const atOnce = 1000 // ids looked up in one transaction
-	for len(ids) > 0 {
-		now := ids[:min(atOnce, len(ids))]
-		ids = ids[len(now):]
+	err := s.eachID(ctx, op, ids, 1000, func(o *opened, id stix.ID) error {
+		err := o.present(s.id, id, func(e entry, v *version) {
+			if l, ok := level(e, v); ok && v.Publisher == publisher {
+				levels[id] = levels[id].Join(l)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		return o.keptOfID(s.id, id, func(r *keptRecord) {
+			v := version{Fact: collections.Fact{Type: r.Type, Level: r.Level}}
+			if l, ok := level(entry{defines: r.Defines}, &v); ok && r.Publisher == publisher {
+				levels[id] = levels[id].Join(l)
+			}
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return levels, nil
+}
+
+// eachID looks ids up, at most so many in one transaction.
+func (s *Store) eachID(ctx context.Context, op auth.OperationID, ids []stix.ID, atOnce int, look func(*opened, stix.ID) error) error {
+	for now := range slices.Chunk(ids, atOnce) {
 		err := s.view(ctx, func(tx *bbolt.Tx) error {
 			o := s.openOperation(tx, op)
 			if o == nil {
 				return nil
 			}
 			for _, id := range now {
-				err := o.present(s.id, id, func(e entry, v *version) {
-					if l, ok := level(e, v); ok && v.Publisher == publisher {
-						levels[id] = levels[id].Join(l)
-					}
-				})
-				if err == nil {
-					err = o.keptOfID(s.id, id, func(r *keptRecord) {
-						v := version{Fact: collections.Fact{Type: r.Type, Level: r.Level}}
-						if l, ok := level(entry{defines: r.Defines}, &v); ok && r.Publisher == publisher {
-							levels[id] = levels[id].Join(l)
-						}
-					})
-				}
-				if err != nil {
+				if err := look(o, id); err != nil {
 					return fmt.Errorf("looking %s up: %w", id, err)
 				}
 			}
 			return nil
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return levels, nil
+	return nil
 }
 
 // Last implements collections.Store.
