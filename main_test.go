@@ -57,9 +57,12 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			p := &processes{all: map[string]*process{}}
 			e.Values[processKey{}] = p
+			races := filepath.Join(e.WorkDir, ".tmp", "race")
+			e.Setenv("GORACE", raceOptions+" log_path="+races)
 			e.Defer(func() {
 				p.kill()
 				noSecrets(t, e.WorkDir)
+				noRaces(t, races)
 			})
 			return nil
 		},
@@ -76,6 +79,23 @@ func TestScript(t *testing.T) {
 			"damage":      damageCommand,
 		},
 	})
+}
+
+// raceOptions are for the programs that tests start. Built with -race, a program waits a second at its
+// end, by default, for races of goroutines that still run: of hundreds of them that is most of the time.
+const raceOptions = "atexit_sleep_ms=10"
+
+// noRaces fails t if a program of a script has written of a race: one that is meant to fail would do so
+// unseen.
+func noRaces(t *testing.T, log string) {
+	reports, err := filepath.Glob(log + ".*")
+	if err != nil {
+		t.Error(err)
+	}
+	for _, name := range reports {
+		said, err := os.ReadFile(name)
+		t.Errorf("%s\n%s(%v)", name, said, err)
+	}
 }
 
 // patience is how long a script waits for what ought to happen soon.
@@ -135,7 +155,7 @@ func startCommand(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	c.cmd.Dir, c.cmd.Stdout, c.cmd.Stderr = ts.MkAbs("."), stdout, stderr
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LIAISON_DATA", "GOCOVERDIR"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LIAISON_DATA", "GOCOVERDIR", "GORACE"} {
 		if v := ts.Getenv(name); v != "" {
 			c.cmd.Env = append(c.cmd.Env, name+"="+v)
 		}
