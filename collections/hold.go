@@ -134,13 +134,34 @@ func (in *intake) moved(i, n int) {
 	}
 }
 
+// holds reports whether anything may be held.
+func (in *intake) holds() bool {
+	h := &in.holding
+	return h.all || h.level != stix.Unmarked || len(h.types) > 0 || len(in.watched) > 0
+}
+
+// heldBack tells routing which objects of the graph are held, each at its place among the items; nil: none.
+func (in *intake) heldBack(at []int) func(index int) bool {
+	if !in.holds() {
+		return nil
+	}
+	back := make([]bool, len(at))
+	for n, i := range at {
+		if i >= 0 {
+			reasons, _ := in.holding.reasons(&in.publication.Items[i], in.watched[i])
+			back[n] = len(reasons) > 0
+		}
+	}
+	return func(index int) bool { return back[index] }
+}
+
 // hold has those items kept that the publisher's rules or the guard hold. It comes after all else that
 // is decided about where an item goes.
 func (in *intake) hold() {
-	h := &in.holding
-	if !h.all && h.level == stix.Unmarked && len(h.types) == 0 && len(in.watched) == 0 {
+	if !in.holds() {
 		return
 	}
+	h := &in.holding
 	for i := range in.publication.Items {
 		it := &in.publication.Items[i]
 		reasons, second := h.reasons(it, in.watched[i])

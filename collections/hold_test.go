@@ -3,6 +3,7 @@ package collections_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -246,4 +247,50 @@ func indicator(n int, level string) string {
 	return fmt.Sprintf(`{"type":"indicator","spec_version":"2.1","id":"indicator--00000000-0000-4000-8000-%012d",`+
 		`"created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","valid_from":"2026-01-01T00:00:00Z",`+
 		`"pattern":"[ipv4-addr:value = '198.51.100.%d']","pattern_type":"stix"%s}`, n, n, marking)
+}
+
+// TestHeldObjectsBringNothing: what speaks of something that is held waits with it, and nothing comes along
+// with it before it is released; else a reader could tell that it is there.
+func TestHeldObjectsBringNothing(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	lk := h.partner(auth.CreatePartner{ID: "lk-police", Role: auth.Agency}, auth.Rights{Read: true}, "lk")
+	root, _ := operators()
+	h.hold("acme", "type=indicator")
+	one := evil(1, listed("VN"))
+	two := malware(2)
+	says := relation(3, "indicates", objectID("indicator", 1), objectID("malware", 2))
+	place := object("location", 4, `,"country":"LK"`)
+	there := relation(5, "targets", objectID("malware", 2), objectID("location", 4))
+	s := h.intake(vendor, nil, one, two, says)
+	if s.Success != 3 || s.Kept != 3 {
+		t.Errorf("status %+v", s)
+	}
+	h.has(vn, "vn")
+	// What the malware has besides goes, and it too; what speaks of the indicator still waits.
+	h.intake(vendor, nil, place, there)
+	h.has(lk, "lk", place, two, there)
+	h.has(vn, "vn")
+	held := h.queue(collections.KeptQuery{Kind: collections.KeepHeld})
+	if len(held) != 1 {
+		t.Fatalf("%d are held, want the indicator", len(held))
+	}
+	if r, err := h.desk.Release(t.Context(), root, "secure", collections.Order{Keys: []collections.KeptKey{held[0].Key}, Reason: "seen"}); err != nil || r.Stay != 0 {
+		t.Errorf("release: %+v, %v", r, err)
+	}
+	got := h.pull(vn, "vn", collections.Query{Limit: 100})
+	slices.Sort(got)
+	if want := []string{objectID("indicator", 1), objectID("malware", 2), objectID("relationship", 3)}; !slices.Equal(got, want) {
+		t.Errorf("after the release VN has %v, want %v", got, want)
+	}
+
+	// A location that is held still says where the indicator is.
+	h.hold("acme", "type=location")
+	three, home := evil(11, ""), object("location", 12, `,"country":"VN"`)
+	before := h.pull(vn, "vn", collections.Query{Limit: 100})
+	h.intake(vendor, nil, three, home, relation(13, "located-at", objectID("indicator", 11), objectID("location", 12)))
+	if got := h.pull(vn, "vn", collections.Query{Limit: 100})[len(before):]; !slices.Equal(got, []string{objectID("indicator", 11)}) {
+		t.Errorf("VN got %v, want the indicator alone", got)
+	}
 }

@@ -249,7 +249,7 @@ func (in *intake) route(x *dispatch, countries []string) error {
 		}
 		return x.archive.level(o.ID)
 	}
-	q := routing.Request{Held: x.archive, Allowed: x.allowed}
+	q := routing.Request{Held: x.archive, Allowed: x.allowed, HeldBack: in.heldBack(at)}
 	for _, c := range countries {
 		q.Countries = append(q.Countries, routing.Country(c))
 	}

@@ -231,7 +231,7 @@ func TestHeldThroughIntake(t *testing.T) {
 	a, m := evil(1, listed("VN")), malware(1)
 	rel := relation(1, "indicates", objectID("indicator", 1), objectID("malware", 1))
 	h.intake(vendor, nil, a, m, rel)
-	h.has(vn, "vn", m, rel)
+	h.has(vn, "vn")
 	b := evil(2, listed("VN"))
 	h.intake(vendor, nil, b)
 	second := relation(2, "indicates", objectID("indicator", 2), objectID("malware", 1))
@@ -244,7 +244,7 @@ func TestHeldThroughIntake(t *testing.T) {
 	if err != nil || s.Released != 2 || s.Stay != 0 {
 		t.Errorf("release: %+v, %v", s, err)
 	}
-	h.has(vn, "vn", m, rel, a, b, second)
+	h.has(vn, "vn", a, b, m, rel, second)
 	h.hold("acme", auth.HoldAll)
 	third := relation(3, "indicates", objectID("indicator", 3), objectID("malware", 1))
 	h.intake(vendor, nil, third)
@@ -255,7 +255,7 @@ func TestHeldThroughIntake(t *testing.T) {
 	}
 	c := evil(3, listed("VN"))
 	h.intake(vendor, nil, c)
-	h.has(vn, "vn", m, rel, a, b, second, c, third)
+	h.has(vn, "vn", a, b, m, rel, second, c, third)
 }
 
 // An operation of before there were intakes gets one, and its vendors the right to publish there.

@@ -28,6 +28,11 @@ func (g *Graph) live(n int32) bool {
 // available reports an object of the publication, or one that is kept.
 func (c *closure) available(n int32) bool { return c.nodes[n].flags&held != 0 || c.live(n) }
 
+// known reports one that is not held back, or an earlier version of which is somewhere.
+func (c *closure) known(n int32) bool {
+	return c.available(n) && (c.nodes[n].flags&stays == 0 || c.nodes[n].there != 0)
+}
+
 // grant adds the countries that the caller allows to where n goes.
 func (c *closure) grant(n int32, want setID) {
 	v := &c.nodes[n]
@@ -35,7 +40,7 @@ func (c *closure) grant(n int32, want setID) {
 	if v.flags&held != 0 {
 		want = c.sets.without(want, v.there)
 	}
-	if want == 0 || !c.available(n) {
+	if want == 0 || v.flags&stays != 0 || !c.available(n) {
 		return
 	}
 	if c.q.Allowed == nil {

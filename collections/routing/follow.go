@@ -195,7 +195,7 @@ func (c *closure) waits(e int32, r *Route) {
 	unknown, anywhere := false, c.nodes[r.node].class != aboutClass
 	for _, x := range refs {
 		if x.property.subject() {
-			unknown = unknown || !c.available(x.to)
+			unknown = unknown || !c.known(x.to)
 			anywhere = anywhere || c.present(x.to) != 0
 		}
 	}
@@ -210,7 +210,7 @@ func (c *closure) waits(e int32, r *Route) {
 	// What is not known comes first; of all others, too, it is looked at again when they go further.
 	for _, known := range [2]bool{false, true} {
 		for _, x := range refs {
-			if x.property.subject() && len(r.Waits) < MaxWaits && c.available(x.to) == known {
+			if x.property.subject() && len(r.Waits) < MaxWaits && c.known(x.to) == known {
 				r.Waits = append(r.Waits, stix.ID(c.nodes[x.to].id))
 			}
 		}

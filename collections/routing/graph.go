@@ -80,6 +80,7 @@ const (
 	queued                      // its needs are to be brought
 	walked                      // by the walk over references
 	ordered                     // it has its place in the order
+	stays                       // it is held back
 )
 
 // entry is one object of the publication, or one that is kept and takes part.

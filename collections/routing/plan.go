@@ -38,6 +38,10 @@ type Request struct {
 	// ceiling, what the publisher may write. Its answer must not change during a Plan; nil allows
 	// everything.
 	Allowed func(o Of, c Country) bool
+	// Held back are objects of the publication, by index, that go nowhere before somebody has looked at
+	// them. What they say of countries counts, and their routes say where they are meant to go; but they
+	// bring nothing, and what speaks of them waits for them. nil: none.
+	HeldBack func(index int) bool
 }
 
 // Plan is where everything goes, dependencies first: the order in which it is to be added.
@@ -82,10 +86,71 @@ func (r *Router) Plan(g *Graph, q Request) *Plan {
 	c := closure{Graph: g, q: q}
 	g.load(&q)
 	g.find(&q)
+	meant := c.close()
+	if !g.holdBack(&q) {
+		return meant
+	}
+	// What is held back goes, one day, where it would go now; the rest goes as if that were not there.
+	g.again()
+	c = closure{Graph: g, q: q}
+	p := c.close()
+	routes := make(map[int]*Route, len(meant.Routes))
+	for i := range meant.Routes {
+		if r := &meant.Routes[i]; r.Index >= 0 {
+			routes[r.Index] = r
+		}
+	}
+	for i := range p.Routes {
+		if r := &p.Routes[i]; r.Index >= 0 && q.HeldBack(r.Index) {
+			*r = *routes[r.Index]
+		}
+	}
+	return p
+}
+
+// close sends everything where it goes.
+func (c *closure) close() *Plan {
 	c.route()
 	c.bring()
 	c.follow()
 	return c.plan()
+}
+
+// holdBack marks the ids of which all that is published is held back, and reports whether anything is.
+func (g *Graph) holdBack(q *Request) (any bool) {
+	if q.HeldBack == nil {
+		return false
+	}
+	free := make([]bool, len(g.nodes))
+	for i := range g.entries {
+		e := &g.entries[i]
+		switch {
+		case e.dropped:
+		case e.index >= 0 && q.HeldBack(int(e.index)):
+			g.nodes[e.node].flags |= stays
+			any = true
+		default:
+			free[e.node] = true
+		}
+	}
+	for n := range free {
+		if free[n] {
+			g.nodes[n].flags &^= stays
+		}
+	}
+	return any
+}
+
+// again forgets what closing found, but for why those that stay are meant to go where they are.
+func (g *Graph) again() {
+	for n := range g.nodes {
+		v := &g.nodes[n]
+		v.to, v.no = 0, 0
+		v.flags &^= queued | walked | ordered
+		if v.flags&stays == 0 {
+			v.by = -1
+		}
+	}
 }
 
 // Reasons lists why an object concerns countries, those outside the operation too, in the order of
