@@ -39,8 +39,7 @@ func TestMain(m *testing.M) {
 //	start NAME ARG…         runs "liaison ARG…" in the background and waits until it says "serving"
 //	await NAME REGEXP       waits until what NAME writes (standard output and error) matches
 //	signal NAME SIGNAL      sends HUP, TERM, INT or KILL to NAME
-//	halt NAME               sends TERM and wants exit code 0; ! halt wants another. (stop is testscript's
-//	                        own, which ends the script there and then)
+//	halt NAME               sends TERM and wants exit code 0; ! halt wants another
 //	certificate NAME        makes NAME.pem and NAME.key, a certificate for localhost of no authority,
 //	                        and NAME.sha256, its fingerprint
 //	newer DIR               makes the store in DIR one of a newer version
@@ -51,6 +50,7 @@ func TestMain(m *testing.M) {
 // killed. "liaison init --listen 127.0.0.1:0" chooses a free port for good, so that scripts can run
 // side by side.
 func TestScript(t *testing.T) {
+	wholeScripts(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
 		RequireUniqueNames: true,
@@ -70,8 +70,7 @@ func TestScript(t *testing.T) {
 			"start":       startCommand,
 			"await":       awaitCommand,
 			"signal":      signalCommand,
-			"stop":        stopCommand,
-			"halt":        stopCommand,
+			"halt":        haltCommand,
 			"certificate": certificateCommand,
 			"newer":       newerCommand,
 			"ahead":       aheadCommand,
@@ -79,6 +78,22 @@ func TestScript(t *testing.T) {
 			"damage":      damageCommand,
 		},
 	})
+}
+
+// wholeScripts fails t if a script has testscript's own stop or skip: what stands behind one is not run,
+// and the script passes.
+func wholeScripts(t *testing.T) {
+	early := regexp.MustCompile(`(?m)^(\[.*\] *)?(stop|skip)\b.*`)
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("%d scripts: %v", len(scripts), err)
+	}
+	for _, name := range scripts {
+		text, err := os.ReadFile(name)
+		if at := early.Find(text); at != nil || err != nil {
+			t.Errorf("%s has %q (%v): to end a gateway, halt it", name, at, err)
+		}
+	}
 }
 
 // raceOptions are for the programs that tests start. Built with -race, a program waits a second at its
@@ -228,7 +243,7 @@ func signalCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func stopCommand(ts *testscript.TestScript, neg bool, args []string) {
+func haltCommand(ts *testscript.TestScript, neg bool, args []string) {
 	c := processOf(ts, args, 1)
 	c.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 	select {
