@@ -22,18 +22,24 @@ func (in *intake) mark(ctx context.Context, d *Desk, p auth.Principal, at Place)
 		return l, ok
 	}
 	m := marking{intake: in, lookup: lookup, standard: p.Default, ceiling: d.Registry.State().Collections[at.Collection].Ceiling}
+	translated := slices.ContainsFunc(in.drafts, func(dr draft) bool { return dr.language != "" })
 	levels := make(map[stix.ID]stix.Level) // strictest of each id that this body brings, for language content
 	for i := range in.drafts {
 		dr := &in.drafts[i]
 		if dr.language != "" {
 			continue
 		}
-		if m.settle(i, stix.Unmarked) {
+		if m.settle(i, stix.Unmarked) && translated {
 			levels[dr.ID] = levels[dr.ID].Join(dr.Level)
 		}
 	}
-	if err := m.languages(ctx, d, p, at, levels); err != nil {
-		return err
+	if translated {
+		if err := m.languages(ctx, d, p, at, levels); err != nil {
+			return err
+		}
+	}
+	if len(in.rejected) == 0 {
+		return nil
 	}
 	kept := in.publication.Items[:0]
 	for i := range in.drafts {
@@ -51,26 +57,31 @@ func (in *intake) mark(ctx context.Context, d *Desk, p auth.Principal, at Place)
 func (in *intake) definitions(ctx context.Context, d *Desk, p auth.Principal, at Place) (map[stix.ID]stix.Level, error) {
 	brought := make(map[stix.ID]stix.Level)
 	asked := make(map[stix.ID]bool)
+	ask := func(id []byte) {
+		if _, _, standard := stix.StandardMarking(id); !standard { // whose level is the standard's
+			asked[stix.ID(id)] = true
+		}
+	}
 	for i := range in.drafts {
-		dr := &in.drafts[i]
-		if dr.Type == "marking-definition" {
+		if dr := &in.drafts[i]; dr.Type == "marking-definition" {
 			brought[dr.ID] = brought[dr.ID].Join(dr.Defines)
-			asked[dr.ID] = true
-		}
-		for _, m := range dr.marks.object {
-			asked[stix.ID(m)] = true
-		}
-		for _, m := range dr.marks.granular {
-			asked[stix.ID(m)] = true
 		}
 	}
-	ids := make([]stix.ID, 0, len(asked))
-	for id := range asked {
-		ids = append(ids, id)
+	for id := range brought {
+		ask([]byte(id))
 	}
-	if len(ids) == 0 {
+	for _, m := range in.marked {
+		for _, id := range m.object {
+			ask(id)
+		}
+		for _, id := range m.granular {
+			ask(id)
+		}
+	}
+	if len(asked) == 0 {
 		return brought, nil
 	}
+	ids := slices.Collect(maps.Keys(asked))
 	held, err := d.Store.Definitions(ctx, at.Operation, p.Partner, ids)
 	if err != nil {
 		return nil, fmt.Errorf("looking markings up: %w", err)
@@ -157,8 +168,7 @@ func (m *marking) settle(i int, from stix.Level) bool {
 		m.reject(i, dr.unfit)
 		return false
 	}
-	o := dr.object()
-	level, unknown := stix.LevelOf(&o, m.lookup)
+	level, unknown := dr.levelOf(m.lookup)
 	level = level.Join(from)
 	if level == stix.Unmarked {
 		level = m.standard

@@ -43,14 +43,13 @@ func (d *Desk) PublishWith(ctx context.Context, p auth.Principal, at Place, body
 	}
 	defer done()
 	defer in.release()
-	in.drafts, in.arena, in.marked, in.graph = nil, nil, nil, nil // not for as long as the commit takes
+	in.rest()
 	return d.Store.Publish(ctx, in.publication)
 }
 
 // prepare makes a publication of a body. The caller calls done when it is stored or given up: until then
 // nothing else of the publisher is routed. What is large goes to the stager, unless it is nil.
 func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.Reader, w Wishes, stager Stager) (_ *intake, done func(), err error) {
-	done = func() {}
 	if err := d.allow(p, auth.Write, at); err != nil {
 		return nil, nil, err
 	}
@@ -60,7 +59,7 @@ func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.
 	if countries != nil && !c.Intake {
 		return nil, nil, fmt.Errorf("%w: countries: only what is published to the intake is routed; this is collection %s", ErrInvalid, c.Alias)
 	}
-	in := &intake{stager: stager, publication: Publication{
+	in := &intake{room: rooms.Get().(*room), stager: stager, publication: Publication{
 		Status:    newStatusID(d.now()),
 		Place:     at,
 		Publisher: p.Partner,
@@ -70,6 +69,14 @@ func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.
 		Still:     d.still(p, auth.Write, at),
 	}}
 	in.holding, in.authors, in.wishes = d.holding(p.Partner), d.authors(p.Partner), w
+	turn := func() {}
+	defer func() {
+		if err != nil {
+			turn()
+			in.unstage(ctx)
+			in.release()
+		}
+	}()
 	if c.Intake {
 		n, err := d.network(st, at.Operation)
 		if err != nil {
@@ -78,30 +85,28 @@ func (d *Desk) prepare(ctx context.Context, p auth.Principal, at Place, body io.
 		in.graph = n.router.Graph()
 	}
 	if err := in.scan(ctx, body, d.Limits, c.Strict); err != nil {
-		in.unstage(ctx)
 		return nil, nil, err
 	}
 	if c.Intake {
-		if done, err = d.turns.take(ctx, at.Operation, p.Partner); err != nil {
-			in.unstage(ctx)
+		mine, err := d.turns.take(ctx, at.Operation, p.Partner)
+		if err != nil {
+			return nil, nil, err
+		}
+		turn = mine
+	}
+	if err := in.mark(ctx, d, p, at); err != nil {
+		return nil, nil, err
+	}
+	if c.Intake {
+		if err := in.dispatch(ctx, d, countries); err != nil {
 			return nil, nil, err
 		}
 	}
-	if err = in.mark(ctx, d, p, at); err == nil && c.Intake {
-		err = in.dispatch(ctx, d, countries)
-	}
-	if err != nil {
-		done()
-		in.unstage(ctx)
-		return nil, nil, err
-	}
 	in.hold()
 	if err := in.identities(ctx, d, &in.authors); err != nil {
-		in.unstage(ctx)
-		done()
 		return nil, nil, err
 	}
-	return in, done, nil
+	return in, turn, nil
 }
 
 // newStatusID makes a UUIDv4 whose first 48 bits are the time in ms, so that the statuses of one time
@@ -118,8 +123,7 @@ func newStatusID(now time.Time) StatusID {
 type intake struct {
 	publication Publication
 	drafts      []draft // of publication.Items, one each
-	arena       []byte
-	pooled      []*[]byte           // arenas that go back
+	room        *room
 	to          []auth.CollectionID // of every item
 	types       map[string]string
 	marked      map[string]*marks // by their text
@@ -139,21 +143,33 @@ type intake struct {
 
 // draft is an item whose level waits for the definitions that the same body may bring later.
 type draft struct {
-	*Item
+	*Item    // set when all are there
 	marks    *marks
 	language stix.ID // of language content: the object that it translates
 	unfit    string  // why it fails whatever its level is
 }
 
 // marks are the markings of all objects that are marked alike.
-type marks struct{ object, granular [][]byte }
+type marks struct {
+	object, granular [][]byte
+	settled          bool
+	level            stix.Level // of an object with these and nothing else that decides, once settled
+	unknown          []byte     // of them, what nobody knows
+}
 
-// object gives the facts that marking needs.
-func (d *draft) object() stix.Object {
-	return stix.Object{
-		Type: []byte(d.Type), ID: []byte(d.ID), DefinitionLevel: d.Defines,
-		Markings: d.marks.object, GranularMarkings: d.marks.granular,
+// levelOf gives the level that a draft has by its markings, as stix.LevelOf.
+func (d *draft) levelOf(lookup func(id []byte) (stix.Level, bool)) (level stix.Level, unknown []byte) {
+	m := d.marks
+	if d.Type == "marking-definition" || d.Type == "extension-definition" {
+		return stix.LevelOf(&stix.Object{
+			Type: []byte(d.Type), ID: []byte(d.ID), DefinitionLevel: d.Defines, Markings: m.object, GranularMarkings: m.granular,
+		}, lookup)
 	}
+	if !m.settled {
+		m.settled = true
+		m.level, m.unknown = stix.LevelOf(&stix.Object{Markings: m.object, GranularMarkings: m.granular}, lookup)
+	}
+	return m.level, m.unknown
 }
 
 // scanners keeps those that read no body now: their buffers are worth more than a small body.
@@ -168,6 +184,8 @@ func (in *intake) scan(ctx context.Context, body io.Reader, l stix.Limits, stric
 		s.Reset(nil, stix.Limits{}) // lets go of the body
 		scanners.Put(s)
 	}()
+	in.publication.Items, in.drafts = in.room.items, in.room.drafts
+	defer in.keepRoom()
 	for n := 0; s.Next(); n++ {
 		o := s.Object()
 		problem := s.Problem()
@@ -202,13 +220,14 @@ func (in *intake) scan(ctx context.Context, body io.Reader, l stix.Limits, stric
 // keep copies an object out of the scanner's buffer.
 func (in *intake) keep(o *stix.Object, s said, notes []*stix.Note) {
 	version := o.Version()
+	text := string(append(append(in.text[:0], o.ID...), version.Text...)) // one piece of the heap for both
 	item := Item{
-		Raw:     in.copy(o.Raw),
+		Raw:     in.room.copy(o.Raw),
 		Digest:  sha256.Sum256(o.Raw),
-		ID:      stix.ID(o.ID),
+		ID:      stix.ID(text[:len(o.ID)]),
 		Type:    in.typeOf(o),
 		Spec:    o.Spec(),
-		Version: Version{Text: string(version.Text), At: version.At},
+		Version: Version{Text: text[len(o.ID):], At: version.At},
 		Shared:  o.Shared(),
 		Defines: o.DefinitionLevel,
 		Named:   s.partners,
@@ -293,46 +312,6 @@ func cloned(list [][]byte) [][]byte {
 		out[i] = bytes.Clone(b)
 	}
 	return out
-}
-
-// What copy takes from the heap at once, in bytes: what it took before and as much again, so that one
-// object is cheap and many are.
-const (
-	arenaFirst = 2 << 10
-	arenaMost  = 1 << 20
-)
-
-func (in *intake) copy(b []byte) []byte {
-	if len(b) > arenaMost/16 { // what is left at the end of an arena is lost
-		return bytes.Clone(b)
-	}
-	if len(b) > cap(in.arena)-len(in.arena) {
-		in.arena = in.more(max(len(b), min(max(2*cap(in.arena), arenaFirst), arenaMost)))
-	}
-	start := len(in.arena)
-	in.arena = append(in.arena, b...)
-	return in.arena[start:len(in.arena):len(in.arena)]
-}
-
-// arenas keeps the large ones that no publication uses.
-var arenas = sync.Pool{New: func() any { b := make([]byte, 0, arenaMost); return &b }}
-
-// more gives room for n bytes.
-func (in *intake) more(n int) []byte {
-	if n < arenaMost {
-		return make([]byte, 0, n)
-	}
-	b := arenas.Get().(*[]byte)
-	in.pooled = append(in.pooled, b)
-	return (*b)[:0]
-}
-
-// release gives the arenas back, when nobody looks at the items' bytes any more.
-func (in *intake) release() {
-	for _, b := range in.pooled {
-		arenas.Put(b)
-	}
-	in.pooled, in.arena = nil, nil
 }
 
 // fail notes an object that failed. A status detail must have an id and a version (TAXII 2.1 section

@@ -37,7 +37,7 @@ func (in *intake) stage(ctx context.Context) error {
 		list[i].Size, list[i].Raw, list[i].Staged = len(list[i].Raw), nil, in.staged
 	}
 	in.unstaged, in.loose = len(in.publication.Items), 0
-	in.release()
+	in.room.empty()
 	return nil
 }
 

@@ -42,6 +42,7 @@ type Object struct {
 	decoded    bool // a fact's text is in scratch, which the next object overwrites
 	refMembers int  // top-level members with references
 
+	simple     Comparison        // of its pattern, where that has but one
 	properties map[string]string // names of properties that STIX does not define, to be used again
 }
 

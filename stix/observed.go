@@ -128,6 +128,11 @@ func (o *Object) Observed(each func(c *Comparison, pointer string)) {
 	switch string(o.Type) {
 	case "indicator":
 		if o.Pattern != nil && (o.PatternType == nil || string(o.PatternType) == "stix") {
+			if path, value, ok := simpleParts(o.Pattern); ok {
+				o.simple = Comparison{Path: path, Value: value, Kind: kindOf(path, value)}
+				each(&o.simple, "/pattern")
+				return
+			}
 			Comparisons(o.Pattern, func(c *Comparison) { each(c, "/pattern") })
 		}
 	case "observed-data":

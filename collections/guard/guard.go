@@ -14,6 +14,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync"
 
 	"liaison/stix"
 )
@@ -112,13 +113,22 @@ func (g *Guard) Lists() []*List { return g.lists }
 
 // Check gives what the lists have against an object, at most MaxHits, nil for nothing.
 func (g *Guard) Check(o *stix.Object) []Hit {
-	h := hits{guard: g}
-	o.Observed(func(c *stix.Comparison, pointer string) { h.comparison(c, pointer) })
+	h := checks.Get().(*hits)
+	*h = hits{guard: g, each: h.each}
+	defer checks.Put(h)
+	o.Observed(h.each)
 	if string(o.Type) == "indicator" && (h.wide || bytes.Contains(o.Pattern, []byte("NOT"))) && (o.PatternType == nil || string(o.PatternType) == "stix") {
 		h.pattern(o.Pattern)
 	}
 	return h.list
 }
+
+// checks are what Check gathers in: most objects meet nothing, and cost no memory.
+var checks = sync.Pool{New: func() any {
+	h := new(hits)
+	h.each = h.comparison
+	return h
+}}
 
 // Value gives what the lists have against a value by itself.
 func (g *Guard) Value(kind stix.ValueKind, text string) []Hit {

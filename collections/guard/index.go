@@ -159,6 +159,7 @@ func (s *spans) inside(block netip.Prefix, each func(n *nested) bool) {
 // hits collects what lists have against one object.
 type hits struct {
 	guard *Guard
+	each  func(*stix.Comparison, string) // its comparison
 	list  []Hit
 	worst Action
 	wide  bool // a comparison is too wide by itself
