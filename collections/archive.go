@@ -14,7 +14,7 @@ import (
 )
 
 // archive is what one publisher published in an operation before, for one plan: what is in collections
-// and what is pending or unrouted, never what is held. It looks things up once; the first error ends it.
+// and what is pending or unrouted, never what stays held. It looks things up once; the first error ends it.
 type archive struct {
 	ctx       context.Context
 	store     Store
@@ -24,6 +24,7 @@ type archive struct {
 	known     map[stix.ID]*past // nil: looked for and not there
 	asked     []stix.ID         // looked for too, and not in known yet; see find
 	empty     bool              // nothing of what is sent was there: nothing else is asked of
+	freed     map[KeptKey]bool  // held, but let go by this plan
 	err       error
 }
 
@@ -149,7 +150,7 @@ func (a *archive) each(q KeptQuery, do func(Kept)) {
 			return
 		}
 		for _, k := range list {
-			if k.Item.Keep.Kind != KeepHeld {
+			if k.Item.Keep.Kind != KeepHeld || a.freed[k.Key] {
 				do(k)
 			}
 		}

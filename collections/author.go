@@ -89,21 +89,38 @@ func issued(p auth.Partner, id stix.ID, l stix.Level) Item {
 	return it
 }
 
-// identities adds the publisher's issued identity to the collections where its objects name it and nobody
-// could read it: marked as the least of what names it there, for it goes with its objects, and no further.
+// identities adds the publisher's issued identity to what is published; see Desk.identities.
 func (in *intake) identities(ctx context.Context, d *Desk, a *authors) error {
+	people, err := d.identities(ctx, in.publication.Place.Operation, a.self, in.publication.Items)
+	if err != nil || len(people) == 0 {
+		return err
+	}
+	in.publication.Items = slices.Insert(in.publication.Items, 0, people...)
+	if len(in.watched) > 0 {
+		moved := make(map[int]watched, len(in.watched))
+		for i, w := range in.watched {
+			moved[i+len(people)] = w
+		}
+		in.watched = moved
+	}
+	return nil
+}
+
+// identities makes the publisher's issued identity for the collections where these items name it and nobody
+// could read it: marked as the least of what names it there, for it goes with its objects, and no further.
+func (d *Desk) identities(ctx context.Context, op auth.OperationID, self auth.Partner, items []Item) (people []Item, err error) {
 	type need struct {
 		level stix.Level
 		named []auth.PartnerID
 	}
-	for _, id := range []stix.ID{a.self.Identity, a.self.Pseudonym} {
-		if id == "" || slices.ContainsFunc(in.publication.Items, func(it Item) bool { return it.ID == id }) {
+	for _, id := range []stix.ID{self.Identity, self.Pseudonym} {
+		if id == "" || slices.ContainsFunc(items, func(it Item) bool { return it.ID == id }) {
 			continue
 		}
 		needs := map[auth.CollectionID]need{}
 		var order []auth.CollectionID
-		for i := range in.publication.Items {
-			it := &in.publication.Items[i]
+		for i := range items {
+			it := &items[i]
 			if it.Author != id || it.Level < stix.Clear || it.Level > stix.Red {
 				continue
 			}
@@ -125,35 +142,22 @@ func (in *intake) identities(ctx context.Context, d *Desk, a *authors) error {
 		}
 		for _, c := range order {
 			n := needs[c]
-			there, err := d.identityThere(ctx, in.publication.Place.Operation, c, a.self, id, n.level)
+			there, err := d.identityThere(ctx, op, c, self, id, n.level)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if there {
 				continue
 			}
-			it := issued(a.self, id, n.level)
+			it := issued(self, id, n.level)
 			it.To = []auth.CollectionID{c}
 			if n.level == stix.Red {
 				it.Named = n.named
 			}
-			in.publication.Items = slices.Insert(in.publication.Items, 0, it)
-			in.shift()
+			people = append(people, it)
 		}
 	}
-	return nil
-}
-
-// shift tells that an item was put before all others.
-func (in *intake) shift() {
-	if len(in.watched) == 0 {
-		return
-	}
-	moved := make(map[int]watched, len(in.watched))
-	for i, w := range in.watched {
-		moved[i+1] = w
-	}
-	in.watched = moved
+	return people, nil
 }
 
 // identityThere reports whether a collection needs no identity of this level: it has that one or a lower

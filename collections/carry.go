@@ -16,24 +16,26 @@ import (
 // carriage is what an operator's order moves of one publisher: what was sent to an intake and is to be
 // routed, with what it needs and what waits for it.
 type carriage struct {
-	chosen    map[stix.ID]*Kept             // that the operator routes
-	where     map[stix.ID][]routing.Country // of these, and of those that were released into their collections
+	chosen    map[stix.ID]*Kept             // that the operator routes or releases
+	older     []*Kept                       // earlier versions of these
+	where     map[stix.ID][]routing.Country // of the chosen, and of those that were released into their collections
 	place     Place
 	publisher auth.PartnerID
 }
 
-// carriages sorts what an order is about by publisher. What is held has its destinations and was settled
-// before; the rest, if it goes anywhere, is routed.
-func (d *Desk) carriages(st *State, page []Kept, to []auth.CollectionID, settled []KeptKey) []*carriage {
+// carriages sorts by publisher what of an order is routed: what chosen names, as far as it may go there, and
+// what waits for what was settled.
+func (d *Desk) carriages(st *State, page []Kept, to []auth.CollectionID, chosen func(*Kept) bool, settled []KeptKey) []*carriage {
 	var list []*carriage
 	for i := range page {
 		k := &page[i]
-		if !st.Collections[k.Place.Collection].Intake {
-			continue
+		dest := to
+		if len(dest) == 0 {
+			dest = k.Item.Keep.To
 		}
 		released := slices.Contains(settled, k.Key)
-		if !released && (k.Item.Keep.Kind == KeepHeld || len(to) == 0 ||
-			slices.ContainsFunc(to, func(c auth.CollectionID) bool { return forbidden(st, k, c) != "" })) {
+		if !st.Collections[k.Place.Collection].Intake || !released && (!chosen(k) ||
+			slices.ContainsFunc(dest, func(c auth.CollectionID) bool { return forbidden(st, k, c) != "" })) {
 			continue // it stays, and the report says why
 		}
 		at := slices.IndexFunc(list, func(c *carriage) bool { return c.publisher == k.Publisher })
@@ -44,36 +46,52 @@ func (d *Desk) carriages(st *State, page []Kept, to []auth.CollectionID, settled
 			})
 		}
 		c := list[at]
-		c.where[k.Item.ID] = nil
-		if !released {
-			c.chosen[k.Item.ID] = k
-			for _, id := range to {
-				c.where[k.Item.ID] = append(c.where[k.Item.ID], routing.Country(st.Collections[id].country()))
-			}
+		if c.where[k.Item.ID] = nil; released {
+			continue
+		}
+		if old := c.chosen[k.Item.ID]; old != nil {
+			c.older = append(c.older, old)
+		}
+		c.chosen[k.Item.ID] = k
+		for _, id := range dest {
+			c.where[k.Item.ID] = append(c.where[k.Item.ID], routing.Country(st.Collections[id].country()))
 		}
 	}
 	return list
 }
 
-// carry routes what an order is about, in one transaction: first what it needs, last what waited for it.
-func (d *Desk) carry(ctx context.Context, p auth.Principal, op auth.OperationID, c *carriage, reason string, report *Settled) error {
+// carry routes what an order is about, in one transaction: first what it needs, last what waited for it. left
+// are those of the chosen that did not go so.
+func (d *Desk) carry(ctx context.Context, p auth.Principal, op auth.OperationID, c *carriage, reason string, report *Settled) (left []*Kept, err error) {
 	done, err := d.turns.take(ctx, op, c.publisher)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer done()
 	x, err := d.dispatch(ctx, op, c.publisher)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	x.archive.freed = map[KeptKey]bool{}
+	for _, k := range c.chosen {
+		x.archive.freed[k.Key] = true
 	}
 	x.levels = func(o routing.Of) stix.Level { return x.archive.level(o.ID) }
 	x.archive.fetch(slices.Sorted(maps.Keys(c.where)))
-	plan := x.network.router.Plan(x.network.router.Graph(), routing.Request{Held: x.archive, Kept: c.where, Allowed: x.allowed})
+	plan := x.network.router.Plan(x.network.router.Graph(), routing.Request{
+		Held: x.archive, Kept: c.where,
+		Allowed: func(o routing.Of, to routing.Country) bool {
+			if k := c.chosen[o.ID]; k != nil && k.Item.Keep.Kind == KeepHeld && !slices.Contains(c.where[o.ID], to) {
+				return false // it goes where it was meant to go, or where the operator says
+			}
+			return x.allowed(o, to)
+		},
+	})
 	publication := Publication{
 		Status: StatusID(uuid.NewString()), Place: c.place, Publisher: c.publisher, Actor: p.Actor(), Address: p.Address,
 		Received: d.now(), Reason: reason,
 	}
-	left := maps.Clone(c.chosen)
+	stay := maps.Clone(c.chosen)
 	for i := range plan.Routes {
 		r := &plan.Routes[i]
 		it, ok := x.bring(plan, r)
@@ -81,25 +99,31 @@ func (d *Desk) carry(ctx context.Context, p auth.Principal, op auth.OperationID,
 			continue
 		}
 		if k := c.chosen[r.ID]; k != nil && k.Key == it.Kept {
-			it.Brought = false
-			delete(left, r.ID)
+			it.Brought, it.Lower = false, true // that was judged when it was taken
+			delete(stay, r.ID)
 		}
 		publication.Items = append(publication.Items, it)
 	}
 	if x.archive.err != nil {
-		return fmt.Errorf("routing: %w", x.archive.err)
+		return nil, fmt.Errorf("routing: %w", x.archive.err)
 	}
-	for _, id := range slices.Sorted(maps.Keys(left)) {
-		report.refuse(left[id], "a later version of it is there already, or it may not go there: drop it")
+	left = c.older
+	for _, id := range slices.Sorted(maps.Keys(stay)) {
+		left = append(left, stay[id])
 	}
 	if len(publication.Items) == 0 {
-		return nil
+		return left, nil
 	}
+	people, err := d.identities(ctx, op, x.state.Access.Partners[c.publisher], publication.Items)
+	if err != nil {
+		return nil, err
+	}
+	publication.Items = append(people, publication.Items...)
 	publication.Wanted = x.wanted(plan)
 	publication.Still = x.still(d.stillOperator(p))
 	status, err := d.Store.Publish(ctx, publication)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	report.Released += status.Success - status.Duplicate
 	report.Repeated += status.Duplicate
@@ -111,6 +135,44 @@ func (d *Desk) carry(ctx context.Context, p auth.Principal, op auth.OperationID,
 			report.First = status.First.String()
 		}
 		report.Last = status.Last.String()
+	}
+	return left, nil
+}
+
+// introduce adds the identities that the gateway issued to where a settlement releases what names them.
+func (d *Desk) introduce(ctx context.Context, p auth.Principal, op auth.OperationID, page []Kept, s *Settlement) error {
+	byPlace := map[Place]map[auth.PartnerID][]Item{}
+	for _, r := range s.Release {
+		i := slices.IndexFunc(page, func(k Kept) bool { return k.Key == r.Key })
+		k := &page[i]
+		it := k.Item
+		if it.To = r.To; len(it.To) == 0 {
+			it.To = it.Keep.To
+		}
+		if it.Author == "" {
+			continue
+		}
+		if byPlace[k.Place] == nil {
+			byPlace[k.Place] = map[auth.PartnerID][]Item{}
+		}
+		byPlace[k.Place][k.Publisher] = append(byPlace[k.Place][k.Publisher], it)
+	}
+	for at, publishers := range byPlace {
+		for id, items := range publishers {
+			people, err := d.identities(ctx, op, d.Registry.State().Access.Partners[id], items)
+			if err != nil {
+				return err
+			}
+			if len(people) == 0 {
+				continue
+			}
+			if _, err := d.Store.Publish(ctx, Publication{
+				Status: StatusID(uuid.NewString()), Place: at, Publisher: id, Actor: p.Actor(), Address: p.Address, Received: d.now(),
+				Items: people, Reason: s.Reason, Still: s.Still,
+			}); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -173,6 +173,7 @@ func (in *intake) hold() {
 			keep.To, keep.Waits = union(it.To, old.To), old.Waits
 			keep.Reasons = append(keep.Reasons, old.Reasons...)
 		}
+		keep.Reasons = append(keep.Reasons, it.Why...)
 		keep.Reasons = keep.Reasons[:min(len(keep.Reasons), MaxReasons)]
 		it.To, it.Keep = nil, &keep
 		it.Message = appendMessage(it.Message, "held until the operator has looked at it: "+clip(Reasons(reasons)))

@@ -258,13 +258,14 @@ func TestHeldObjectsBringNothing(t *testing.T) {
 	lk := h.partner(auth.CreatePartner{ID: "lk-police", Role: auth.Agency}, auth.Rights{Read: true}, "lk")
 	root, _ := operators()
 	h.hold("acme", "type=indicator")
-	one := evil(1, listed("VN"))
+	maker := object("identity", 9, `,"name":"Acme"`)
+	one := evil(1, `,"created_by_ref":"`+objectID("identity", 9)+`"`+listed("VN"))
 	two := malware(2)
 	says := relation(3, "indicates", objectID("indicator", 1), objectID("malware", 2))
 	place := object("location", 4, `,"country":"LK"`)
 	there := relation(5, "targets", objectID("malware", 2), objectID("location", 4))
-	s := h.intake(vendor, nil, one, two, says)
-	if s.Success != 3 || s.Kept != 3 {
+	s := h.intake(vendor, nil, maker, one, two, says)
+	if s.Success != 4 || s.Kept != 4 {
 		t.Errorf("status %+v", s)
 	}
 	h.has(vn, "vn")
@@ -279,10 +280,10 @@ func TestHeldObjectsBringNothing(t *testing.T) {
 	if r, err := h.desk.Release(t.Context(), root, "secure", collections.Order{Keys: []collections.KeptKey{held[0].Key}, Reason: "seen"}); err != nil || r.Stay != 0 {
 		t.Errorf("release: %+v, %v", r, err)
 	}
-	got := h.pull(vn, "vn", collections.Query{Limit: 100})
-	slices.Sort(got)
-	if want := []string{objectID("indicator", 1), objectID("malware", 2), objectID("relationship", 3)}; !slices.Equal(got, want) {
-		t.Errorf("after the release VN has %v, want %v", got, want)
+	h.has(vn, "vn", maker, one, two, says) // what it needs before it, what waited for it after it
+	routes, err := h.desk.Routes(t.Context(), root, "secure", stix.ID(objectID("indicator", 1)))
+	if err != nil || len(routes) != 1 || collections.Reasons(routes[0].Why) != "VN listed by the publisher" {
+		t.Errorf("routes: %+v, %v", routes, err)
 	}
 
 	// A location that is held still says where the indicator is.
@@ -292,5 +293,53 @@ func TestHeldObjectsBringNothing(t *testing.T) {
 	h.intake(vendor, nil, three, home, relation(13, "located-at", objectID("indicator", 11), objectID("location", 12)))
 	if got := h.pull(vn, "vn", collections.Query{Limit: 100})[len(before):]; !slices.Equal(got, []string{objectID("indicator", 11)}) {
 		t.Errorf("VN got %v, want the indicator alone", got)
+	}
+}
+
+// TestReleaseBringsIdentity: the identity that the gateway issued goes with what names it, also when that was
+// held before.
+func TestReleaseBringsIdentity(t *testing.T) {
+	for _, alias := range []string{"intake", "vn"} {
+		h := newHouse(t)
+		vendor := h.vendor("acme")
+		vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+		root, _ := operators()
+		me := h.desk.Registry.State().Access.Partners["acme"].Identity
+		h.hold("acme", auth.HoldAll)
+		one := evil(1, `,"created_by_ref":"`+string(me)+`"`+listed("VN"))
+		h.publish(vendor, alias, one)
+		h.has(vn, "vn")
+		if r, err := h.desk.Release(t.Context(), root, "secure", collections.Order{Keys: h.keys(), Reason: "seen"}); err != nil || r.Released != 1 || r.Stay != 0 {
+			t.Errorf("release to %s: %+v, %v", alias, r, err)
+		}
+		h.has(vn, "vn", `{"id":"`+string(me)+`"}`, one)
+	}
+}
+
+// TestReleaseNewerVersions: each version that was held goes, whatever was there before.
+func TestReleaseNewerVersions(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	root, _ := operators()
+	version := func(n int) string {
+		return strings.Replace(evil(1, listed("VN")), `"modified":"2026-01-01`, fmt.Sprintf(`"modified":"2026-01-%02d`, n), 1)
+	}
+	h.intake(vendor, nil, version(1))
+	h.hold("acme", auth.HoldAll)
+	h.intake(vendor, nil, version(2))
+	h.intake(vendor, nil, version(3), evil(2, listed("LK")))
+	if r, err := h.desk.Release(t.Context(), root, "secure", collections.Order{Keys: h.keys(), Reason: "seen"}); err != nil || r.Released != 3 || r.Stay != 0 {
+		t.Errorf("release: %+v, %v", r, err)
+	}
+	if got := h.pull(vn, "vn", collections.Query{Limit: 100, Versions: collections.Versions{All: true}}); len(got) != 3 {
+		t.Errorf("VN has %v, want three versions", got)
+	}
+	h.intake(vendor, nil, evil(3, listed("VN")))
+	if r, err := h.desk.Release(t.Context(), root, "secure", collections.Order{Keys: h.keys(), To: []string{"lk"}, Reason: "there"}); err != nil || r.Released != 1 {
+		t.Errorf("release elsewhere: %+v, %v", r, err)
+	}
+	if got := h.pull(vn, "vn", collections.Query{Limit: 100}); len(got) != 1 {
+		t.Errorf("VN has %v, want nothing of what was sent elsewhere", got)
 	}
 }

@@ -126,15 +126,36 @@ func (d *Desk) Release(ctx context.Context, p auth.Principal, op auth.OperationI
 	}
 	err = d.each(ctx, op, o, func(page []Kept) error {
 		s := d.order(p, op, o.Reason)
+		free := map[KeptKey]bool{}
 		for i := range page {
-			d.releaseOne(st, p, &s, &report, &page[i], to, o.Reason)
+			if d.releaseOne(st, p, &s, &report, &page[i], to, o.Reason) {
+				free[page[i].Key] = true
+			}
+		}
+		// What is routed goes with what it needs; what cannot go so, and what is no affair of routing, after.
+		for _, c := range d.carriages(st, page, to, func(k *Kept) bool { return free[k.Key] }, nil) {
+			left, err := d.carry(ctx, p, op, c, o.Reason, &report)
+			if err != nil {
+				return err
+			}
+			for _, k := range left {
+				s.Release = append(s.Release, Released{Key: k.Key, To: to})
+			}
+		}
+		if err := d.introduce(ctx, p, op, page, &s); err != nil {
+			return err
 		}
 		if err := d.settle(ctx, s, &report); err != nil {
 			return err
 		}
-		for _, c := range d.carriages(st, page, to, released(&s)) {
-			if err := d.carry(ctx, p, op, c, o.Reason, &report); err != nil {
+		waits := func(k *Kept) bool { return k.Item.Keep.Kind != KeepHeld && len(to) > 0 }
+		for _, c := range d.carriages(st, page, to, waits, released(&s)) {
+			left, err := d.carry(ctx, p, op, c, o.Reason, &report)
+			if err != nil {
 				return err
+			}
+			for _, k := range left {
+				report.refuse(k, "a later version of it is there already, or it may not go there: drop it")
 			}
 		}
 		return nil
@@ -142,8 +163,9 @@ func (d *Desk) Release(ctx context.Context, p auth.Principal, op auth.OperationI
 	return report, err
 }
 
-// releaseOne adds what is to be done about one kept version.
-func (d *Desk) releaseOne(st *State, p auth.Principal, s *Settlement, report *Settled, k *Kept, to []auth.CollectionID, reason string) {
+// releaseOne adds what is to be done about one kept version. free: it is held no more, and is routed with
+// what it needs; see carry.go.
+func (d *Desk) releaseOne(st *State, p auth.Principal, s *Settlement, report *Settled, k *Kept, to []auth.CollectionID, reason string) (free bool) {
 	keep := k.Item.Keep
 	dest := to
 	if len(dest) == 0 {
@@ -152,29 +174,26 @@ func (d *Desk) releaseOne(st *State, p auth.Principal, s *Settlement, report *Se
 	routed := st.Collections[k.Place.Collection].Intake
 	if len(dest) == 0 && !(routed && keep.Kind == KeepHeld) {
 		report.refuse(k, "it has no collection to go to: name countries")
-		return
-	}
-	if routed && keep.Kind != KeepHeld {
-		for _, c := range dest {
-			if why := forbidden(st, k, c); why != "" {
-				report.refuse(k, why)
-				return
-			}
-		}
-		return // it is routed, with what it needs: see carry.go
+		return false
 	}
 	for _, c := range dest {
 		if why := forbidden(st, k, c); why != "" {
 			report.refuse(k, why)
-			return
+			return false
 		}
+	}
+	if routed && keep.Kind != KeepHeld {
+		return false // it is routed, with what it needs: see carry.go
 	}
 	switch {
 	case !keep.Second || k.Asked != "" && k.Asked != p.Actor():
 		if len(dest) == 0 { // held while it waited
 			s.Amend = append(s.Amend, Amended{Key: k.Key, Kind: keep.waiting()})
 			report.Waiting++
-			return
+			return false
+		}
+		if routed {
+			return true
 		}
 		s.Release = append(s.Release, Released{Key: k.Key, To: to})
 	case k.Asked == "":
@@ -188,6 +207,7 @@ func (d *Desk) releaseOne(st *State, p auth.Principal, s *Settlement, report *Se
 		report.refuse(k, "you asked for its release already; what a guard blocked takes two: another operator has to release it "+
 			"(another user of this machine who may run the verbs, or a partner with the role operator)")
 	}
+	return false
 }
 
 // forbidden says why a kept version may not go into a collection, or "".

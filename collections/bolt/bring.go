@@ -21,8 +21,13 @@ func (b *batch) take(op *operation, p *publication, i int, t *tally) (verdict, e
 	switch {
 	case errors.Is(err, collections.ErrNotFound) && it.Brought:
 		return verdict{item: it}, nil
+	case errors.Is(err, collections.ErrNotFound) && p.Reason != "":
+		t.fail(p, it, "it is kept no more: another order dropped or released it")
+		return verdict{item: it}, nil
 	case err != nil && !errors.Is(err, collections.ErrNotFound):
 		return verdict{item: it}, err
+	case old != nil && old.Keep.Second && (old.Asked == "" || old.Asked == p.Actor):
+		return verdict{item: it}, fmt.Errorf("%w: its release takes two: one who asks for it, and another who agrees", collections.ErrDenied)
 	}
 	if old != nil {
 		k.drop(old) // before it is judged, for it is no other than itself

@@ -52,6 +52,7 @@ type keptRecord struct {
 	Named     []auth.PartnerID     `json:"named,omitempty"`
 	Shared    bool                 `json:"shared,omitempty"`
 	Defines   stix.Level           `json:"defines,omitempty"`
+	Author    stix.ID              `json:"author,omitempty"`
 	Message   string               `json:"message,omitempty"`
 	Digest    []byte               `json:"digest"`
 	Size      int                  `json:"size"`
@@ -79,7 +80,7 @@ func (r *keptRecord) kept(key collections.KeptKey) collections.Kept {
 		Asked: r.Asked, Because: r.Because,
 		Item: collections.Item{
 			ID: r.ID, Type: r.Type, Spec: r.Spec, Version: collections.Version{Text: r.Version, At: r.At},
-			Level: r.Level, Named: r.Named, Shared: r.Shared, Defines: r.Defines, Message: r.Message, Keep: &r.Keep,
+			Level: r.Level, Named: r.Named, Shared: r.Shared, Defines: r.Defines, Author: r.Author, Message: r.Message, Keep: &r.Keep,
 		},
 	}
 	copy(k.Item.Digest[:], r.Digest)
@@ -347,7 +348,7 @@ func (k *keeping) keep(p *publication, it *collections.Item, raw []byte, keep *c
 		key: collections.KeptKey(k.last), hash: o.hash, raw: raw, fresh: true, dirty: true,
 		keptRecord: keptRecord{
 			ID: it.ID, Type: it.Type, Spec: it.Spec, Version: it.Version.Text, At: it.Version.At, Level: it.Level,
-			Named: it.Named, Shared: it.Shared, Defines: it.Defines, Message: it.Message, Digest: it.Digest[:],
+			Named: it.Named, Shared: it.Shared, Defines: it.Defines, Author: it.Author, Message: it.Message, Digest: it.Digest[:],
 			Size: len(raw), Keep: *keep, Place: p.Place, Publisher: p.Publisher, Actor: p.Actor, Batch: p.Status,
 			Received: p.Received,
 		},

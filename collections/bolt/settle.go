@@ -233,8 +233,8 @@ func (b *batch) release(op *operation, k *keeping, t *collections.Settlement, r 
 	}
 	it := v.kept(v.key).Item
 	it.Raw, it.To, it.Keep, it.Why = raw, to, nil, v.Keep.Reasons
-	it.Lower = true // that was judged when it was taken
-	k.drop(v)       // before it is judged, for it is no other than itself
+	it.Lower, it.Author = true, "" // that was judged when it was taken
+	k.drop(v)                      // before it is judged, for it is no other than itself
 	p := &publication{
 		Publication: collections.Publication{
 			Status: v.Batch, Place: v.Place, Publisher: v.Publisher, Received: v.Received, Items: []collections.Item{it},

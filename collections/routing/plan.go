@@ -1,6 +1,10 @@
 package routing
 
-import "liaison/stix"
+import (
+	"slices"
+
+	"liaison/stix"
+)
 
 // Held is what the publisher published in the operation before and may be brought: its own objects and
 // its own copies of shared ones, never another's, and nothing that is on hold, blocked or recalled.
@@ -174,7 +178,10 @@ func (p *Plan) Reasons(route *Route) []Reason {
 	if chosen, ok := g.chosen[route.node]; ok {
 		set := g.sets.get(chosen)
 		for i := range set.All() {
-			list = append(list, Reason{Code: Operator, Country: g.router.countries[i]})
+			country := g.router.countries[i]
+			if !slices.ContainsFunc(list, func(r Reason) bool { return r.Country == country }) { // that says it already
+				list = append(list, Reason{Code: Operator, Country: country})
+			}
 		}
 	}
 	there := g.sets.get(v.there)

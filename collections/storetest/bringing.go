@@ -212,11 +212,16 @@ func movedForReason(e *env) {
 		e.Errorf("it has a status: %v", err)
 	}
 	e.gives("who reads", widest(), in(lk), last(), item(1), item(2))
-	if l := e.linesOf("route"); len(l) != 1 || !strings.Contains(string(l[0].What), `"reason":"concerns LK"`) {
-		e.Errorf("lines %+v", l)
-	}
 	if l := e.linesOf("publish"); len(l) != 2 {
 		e.Errorf("%d lines of publications, want 2", len(l))
+	}
+	p = e.publication(north, item(2, to(vn), was(keys[0])), item(3, to(vn)))
+	p.Reason = "concerns VN"
+	if s := e.send(p); s.Success != 1 || s.Failure != 1 || s.Failures[0].ID != string(item(2).ID) {
+		e.Errorf("of what is kept no more: %+v", s)
+	}
+	if l := e.linesOf("route"); len(l) != 2 || !strings.Contains(string(l[0].What), `"reason":"concerns LK"`) {
+		e.Errorf("lines %+v", l)
 	}
 }
 

@@ -422,6 +422,11 @@ func keptSecond(e *env) {
 	})
 	before = e.everything()
 	try("released by the one who asked")
+	p := e.publication(north, item(1, to(vn), was(keys[0])))
+	p.Actor, p.Reason = s.Actor, "a false alarm"
+	if _, err := e.store.Publish(e.ctx, p); !errors.Is(err, collections.ErrDenied) {
+		e.Errorf("published by the one who asked: %v, want denied", err)
+	}
 	e.reopen()
 	k := e.waiting(collections.KeptQuery{Keys: keys[:1]})[0]
 	if k.Asked != s.Actor || k.Because != "a false alarm" {

@@ -137,7 +137,11 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 			}
 			continue
 		}
-		if why := m.objection(p, it); why != "" {
+		why := m.objection(p, it)
+		if gone && p.Reason != "" {
+			why = "it is kept no more: another order dropped or released it"
+		}
+		if why != "" {
 			m.restore(old)
 			if m.foreign(p, it) {
 				refused = append(refused, it.ID)

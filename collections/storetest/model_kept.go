@@ -84,7 +84,7 @@ func (m *Model) hold(p collections.Publication, it collections.Item, keep collec
 		Key: m.lastKept[op], Item: it, Size: len(it.Raw), Place: p.Place, Publisher: p.Publisher, Actor: p.Actor,
 		Batch: p.Status, Received: p.Received,
 	}}
-	k.Item.Raw, k.Item.To, k.Item.Keep, k.Item.Author, k.Item.Lower = nil, nil, &keep, "", false
+	k.Item.Raw, k.Item.To, k.Item.Keep, k.Item.Lower = nil, nil, &keep, false
 	k.Item.Why, k.Item.Kept, k.Item.Brought = nil, 0, false
 	m.kept = append(m.kept, k)
 }

@@ -12,12 +12,16 @@ import (
 	"liaison/stix"
 )
 
-// known refuses items that are to be what is kept under another's key.
+// known refuses items that are to be what is kept under another's key, and what one alone would release.
 func (m *Model) known(p collections.Publication) error {
 	for _, it := range p.Items {
 		for _, k := range m.kept {
-			if it.Kept != 0 && k.op == p.Place.Operation && k.Key == it.Kept && (k.Publisher != p.Publisher || k.Item.ID != it.ID) {
+			switch {
+			case it.Kept == 0 || k.op != p.Place.Operation || k.Key != it.Kept:
+			case k.Publisher != p.Publisher || k.Item.ID != it.ID:
 				return fmt.Errorf("%w: %s is not what is kept under %d", collections.ErrInvalid, it.ID, it.Kept)
+			case k.Item.Keep.Second && (k.Asked == "" || k.Asked == p.Actor):
+				return fmt.Errorf("%w: the release of %d takes two", collections.ErrDenied, it.Kept)
 			}
 		}
 	}
