@@ -193,3 +193,24 @@ func TestPseudonyms(t *testing.T) {
 		t.Errorf("the identities that the agency is given: %v", got)
 	}
 }
+
+// TestForeignObjectsBringNothing: what fails for its author is no end that a relationship could go to, and
+// is told no countries.
+func TestForeignObjectsBringNothing(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	h.vendor("zeta")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	rival := h.desk.Registry.State().Access.Partners["zeta"].Identity
+	h.hold("acme", "type=indicator")
+	s := h.intake(vendor, nil, with(evil(1, listed("VN")), by(rival)), malware(2), relation(3, "indicates", objectID("indicator", 1), objectID("malware", 2)),
+		object("malware", 4, `,"name":"N","is_family":true`+listed("VN")))
+	if s.Success != 3 || s.Failure != 1 || s.Kept != 2 {
+		t.Errorf("status %+v", s)
+	}
+	if len(s.Failures) != 1 || s.Failures[0].Message != "created_by_ref: "+string(rival)+" is another partner's: name an identity of your own" {
+		t.Errorf("failures %+v", s.Failures)
+	}
+	h.has(vn, "vn", malware(4))
+	h.journals("ownership.refused", 1, objectID("indicator", 1))
+}

@@ -270,6 +270,11 @@ func (in *intake) route(x *dispatch, countries []string) error {
 			out.take(at)
 		}
 	}
+	for i := range items {
+		if items[i].Foreign { // it stays to be told to the operator
+			out.take(i)
+		}
+	}
 	if x.archive.err != nil {
 		return fmt.Errorf("routing: %w", x.archive.err)
 	}
@@ -354,8 +359,7 @@ func (in *intake) dispatch(ctx context.Context, d *Desk, countries []string) err
 	return err
 }
 
-// positions gives for each object of the graph its place among the items; those that failed after they
-// were added leave the graph.
+// positions gives for each object of the graph its place among the items; those that fail leave the graph.
 func (in *intake) positions() []int {
 	at := make([]int, in.graph.Len())
 	n := 0
@@ -364,6 +368,9 @@ func (in *intake) positions() []int {
 			in.graph.Drop(i)
 			at[i] = -1
 			continue
+		}
+		if in.publication.Items[n].Foreign {
+			in.graph.Drop(i)
 		}
 		at[i] = n
 		n++
