@@ -67,9 +67,8 @@ type operation struct {
 	parcels   *parcels
 	discarded []discarded
 	stagings  []stagingRecord
-	room      []version // to be used
-	places    []spot    // likewise
-	recent    []uint16  // what numbers gave last
+	scratch   *scratch
+	recent    []uint16 // what numbers gave last
 	last      collections.Added
 	given     bool // last has moved
 	number    uint16
@@ -88,7 +87,7 @@ func (b *batch) operation(id auth.OperationID) *operation {
 		return op
 	}
 	op := &operation{
-		id: id, sizes: b.s.o.sizes, stacks: map[auth.CollectionID]*stack{}, byNum: map[uint16]*stack{}, known: map[uint64][]*version{},
+		id: id, sizes: b.s.o.sizes, scratch: &b.s.scratch, stacks: map[auth.CollectionID]*stack{}, byNum: map[uint16]*stack{}, known: map[uint64][]*version{},
 	}
 	if op.stored = b.tx.Bucket(operationName(id)); op.stored != nil {
 		op.names = op.stored.Bucket([]byte(bucketNumbers))
@@ -96,7 +95,7 @@ func (b *batch) operation(id auth.OperationID) *operation {
 		op.sets = op.stored.Bucket([]byte(bucketSets))
 	}
 	op.index = openIndex(b.tx, op.stored, b.s.delta(id))
-	op.parcels = openParcels(op.stored, b.s.o.sizes.full)
+	op.parcels = openParcels(op.stored, b.s.o.sizes.full, &b.s.scratch)
 	op.number = highestNumber(op.names)
 	op.last = max(op.last, b.s.given[id]) // not lower than what a failed transaction may have shown
 	b.ops[id] = op
@@ -127,7 +126,7 @@ func (op *operation) stack(id auth.CollectionID) (*stack, error) {
 	if op.stored != nil {
 		c = op.stored.Bucket(collectionName(id))
 	}
-	s, err := newStack(c, id, op.sizes)
+	s, err := newStack(c, id, op.sizes, op.scratch)
 	if err != nil {
 		return nil, fmt.Errorf("opening collection %s: %w", id, err)
 	}

@@ -72,6 +72,7 @@ type Store struct {
 	deltas  deltas
 	staged  stagings
 	sealed  sealed // the committer's
+	scratch scratch
 	gleans  sync.Mutex
 
 	spool *spool

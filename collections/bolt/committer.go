@@ -133,6 +133,7 @@ func (s *Store) commit(group []*request, last bool) {
 		return
 	}
 	b, id, err := s.transact(group, last)
+	s.scratch.rewind()
 	if err == nil {
 		if b != nil && b.drained != nil {
 			if s.mark, err = s.spool.drained(*b.drained); err != nil {

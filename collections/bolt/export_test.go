@@ -115,7 +115,20 @@ func Samples() [][]byte {
 	refs.add(s.list[0].version, piece{ref{1, 2}, nil, 3})
 	refs.add(s.list[1].version, inPlace([]byte(`{}`)))
 	return [][]byte{
-		refs.writeObjects(), refs.writeTail(), writeFacts(s.list), s.writeObjects(), s.writeTail(), inMany([]uint16{1, 2}, []uint16{3}), (&entry{hash: 1 << 50, added: 7}).append(make([]byte, runHeader)),
+		refs.writeObjects(nil), refs.writeTail(), writeFacts(s.list), s.writeObjects(nil), s.writeTail(), inMany([]uint16{1, 2}, []uint16{3}), (&entry{hash: 1 << 50, added: 7}).append(make([]byte, runHeader)),
 		overTrack("hanoi", mixNamed, kindLast).name(), spoolMark{1, 2}.bytes(),
 	}
 }
+
+// SeekRun gives the first row of a run with these hashes, ascending, that is not below h.
+func SeekRun(hashes []uint64, h uint64) int {
+	var r rows
+	for _, x := range hashes {
+		e := entry{hash: x}
+		r = e.append(r)
+	}
+	return r.seek(h)
+}
+
+// Stamp is how a version in µs is written with so many digits after the point.
+func Stamp(us int64, digits int) string { return string(appendStamp(nil, us, digits)) }

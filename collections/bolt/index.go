@@ -111,6 +111,27 @@ func (r rows) at(i int) []byte { return r[i*indexRow : (i+1)*indexRow] }
 // seek gives the first row whose hash is not below h.
 func (r rows) seek(h uint64) int {
 	lo, hi := 0, r.len()
+	if hi > 16 { // hashes are even: a guess, and how far it may be off
+		first, last := binary.BigEndian.Uint64(r), binary.BigEndian.Uint64(r.at(hi-1))
+		if h <= first {
+			return 0
+		}
+		if h > last {
+			return hi
+		}
+		guess := int(float64(h-first) / float64(last-first) * float64(hi-1))
+		const off = 12
+		if i := max(guess-off, 0); binary.BigEndian.Uint64(r.at(i)) < h {
+			lo = i + 1
+		} else {
+			hi = i
+		}
+		if i := min(guess+off, hi-1); i > lo && binary.BigEndian.Uint64(r.at(i)) < h {
+			lo = i + 1
+		} else if i > lo {
+			hi = i
+		}
+	}
 	for lo < hi {
 		if mid := (lo + hi) / 2; binary.BigEndian.Uint64(r.at(mid)) < h {
 			lo = mid + 1

@@ -31,6 +31,7 @@ type parcels struct {
 	shut    bool
 	gone    map[uint64][]uint32
 	dropped []uint64 // whole parcels that go
+	room    *scratch
 }
 
 type parcel struct {
@@ -39,8 +40,8 @@ type parcel struct {
 	size   int
 }
 
-func openParcels(op *bbolt.Bucket, full int) *parcels {
-	p := &parcels{full: full, gone: map[uint64][]uint32{}}
+func openParcels(op *bbolt.Bucket, full int, room *scratch) *parcels {
+	p := &parcels{full: full, room: room, gone: map[uint64][]uint32{}}
 	if op != nil {
 		if p.stored = op.Bucket([]byte(bucketParcels)); p.stored != nil {
 			p.last = p.stored.Sequence()
@@ -110,7 +111,7 @@ func (p *parcels) put(op *bbolt.Bucket) error {
 		if m.size <= 0 {
 			continue
 		}
-		if err := b.Put(parcelKey(m.number), packObjects(m.list, m.size)); err != nil {
+		if err := b.Put(parcelKey(m.number), packObjects(p.room, m.list, m.size)); err != nil {
 			return err
 		}
 	}
@@ -144,7 +145,7 @@ func eraseParcel(b *bbolt.Bucket, number uint64, positions []uint32) error {
 	if size == 0 {
 		return b.Delete(parcelKey(number))
 	}
-	return b.Put(parcelKey(number), packObjects(list, size))
+	return b.Put(parcelKey(number), packObjects(nil, list, size))
 }
 
 func parcelKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
@@ -162,10 +163,10 @@ func readParcel(b *bbolt.Bucket, number uint64) (objects, error) {
 }
 
 // packObjects encodes the bytes of a segment of tag 1. An object without bytes is a deleted one.
-func packObjects(list [][]byte, size int) []byte {
+func packObjects(room *scratch, list [][]byte, size int) []byte {
 	n := len(list)
-	b := make([]byte, 4+4*n, 4+4*n+size)
-	b[0] = bytesTag
+	b := room.buffer(4 + 4*n + size)[:4+4*n]
+	b[0], b[1] = bytesTag, 0
 	binary.LittleEndian.PutUint16(b[2:], uint16(n))
 	start := len(b)
 	for i, raw := range list {

@@ -72,6 +72,7 @@ func (b *batch) publish(ctx context.Context, p *publication) (collections.Status
 		ID: p.Status, Operation: p.Place.Operation, Publisher: p.Publisher, Received: p.Received,
 		Failure: p.Failed, Failures: slices.Clone(p.Failures[:min(len(p.Failures), collections.MaxDetails)]),
 	}}
+	t.Successes = make([]collections.Detail, 0, min(len(p.Items), collections.MaxDetails))
 	verdicts := make([]verdict, 0, len(p.Items))
 	for i := range p.Items {
 		var v verdict
@@ -206,7 +207,7 @@ func (b *batch) judge(op *operation, p *publication, i int, t *tally) (verdict, 
 // admit makes a version of an item.
 func (b *batch) admit(op *operation, p *publication, v *verdict) {
 	it := v.item
-	n := op.version()
+	n := &op.scratch.versions.take(1)[0]
 	*n = version{
 		Fact: collections.Fact{
 			ID: it.ID, Type: it.Type, Spec: it.Spec, Version: it.Version, Added: b.next(op),
@@ -219,30 +220,11 @@ func (b *batch) admit(op *operation, p *publication, v *verdict) {
 		n.Version = addedVersion(n.Added)
 	}
 	n.in = op.numbers(v.to)
-	n.spots = op.spots(len(v.to))
+	if n.spots = nil; len(v.to) <= reelChunk {
+		n.spots = op.scratch.spots.take(len(v.to))[:0]
+	}
 	v.new = n
 	op.known[v.hash] = append(op.known[v.hash], n)
-}
-
-// version, spots and numbers take from the heap for many at once.
-
-func (op *operation) version() *version {
-	if len(op.room) == 0 {
-		op.room = make([]version, 64)
-	}
-	v := &op.room[0]
-	op.room = op.room[1:]
-	return v
-}
-
-// spots gives room for n.
-func (op *operation) spots(n int) []spot {
-	if len(op.places) < n {
-		op.places = make([]spot, max(n, 64))
-	}
-	list := op.places[:0:n]
-	op.places = op.places[n:]
-	return list
 }
 
 // numbers gives those of stacks, the same list for the same stacks; nobody changes it.

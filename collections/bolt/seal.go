@@ -195,7 +195,7 @@ func joinSegments(c *bbolt.Bucket, keys []collections.Added) error {
 		names[name] = true
 	}
 	last := addedKey(keys[len(keys)-1])
-	value, facts := seg.writeObjects(), writeFacts(seg.list)
+	value, facts := seg.writeObjects(nil), writeFacts(seg.list)
 	joined := map[string]bitmap{}
 	for name := range names {
 		for i, key := range keys {

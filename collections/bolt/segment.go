@@ -265,8 +265,8 @@ func (s *segment) small(z sizes) bool { return s.size < z.small && len(s.list) <
 
 func (s *segment) key() collections.Added { return s.list[len(s.list)-1].Added }
 
-// writeObjects encodes the bytes of a segment.
-func (s *segment) writeObjects() []byte {
+// writeObjects encodes the bytes of a segment, in scratch memory if there is some.
+func (s *segment) writeObjects(room *scratch) []byte {
 	for i := range s.list {
 		if s.list[i].parcel != 0 {
 			return s.writeRefs()
@@ -276,7 +276,7 @@ func (s *segment) writeObjects() []byte {
 	for i := range s.list {
 		list[i] = s.list[i].raw
 	}
-	return packObjects(list, s.size)
+	return packObjects(room, list, s.size)
 }
 
 // writeRefs encodes them by tag 2.
@@ -340,7 +340,7 @@ func (t *tail) track(name []byte) bitmap {
 
 func (s *segment) writeTail() []byte {
 	b := appendBytes(nil, writeFacts(s.list))
-	b = appendBytes(b, s.writeObjects())
+	b = appendBytes(b, s.writeObjects(nil))
 	for t, set := range s.tracks {
 		if len(*set) > 0 {
 			b = appendBytes(appendBytes(b, t.name()), *set)

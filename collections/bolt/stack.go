@@ -24,6 +24,7 @@ type stack struct {
 	gone    map[collections.Added][]int // positions deleted from stored segments, by key
 	dirty   bool
 	sizes   sizes
+	scratch *scratch
 
 	profiles map[profile][]*bitmap // of the open segment
 	last     profile               // that was looked for
@@ -39,9 +40,9 @@ type spot struct {
 }
 
 // newStack opens a collection for writing; c is nil for one that holds nothing yet.
-func newStack(c *bbolt.Bucket, id auth.CollectionID, z sizes) (*stack, error) {
+func newStack(c *bbolt.Bucket, id auth.CollectionID, z sizes, room *scratch) (*stack, error) {
 	s := &stack{
-		id: id, sizes: z, bits: map[string]bitmap{}, gone: map[collections.Added][]int{}, profiles: map[profile][]*bitmap{},
+		id: id, sizes: z, scratch: room, bits: map[string]bitmap{}, gone: map[collections.Added][]int{}, profiles: map[profile][]*bitmap{},
 	}
 	if c == nil {
 		return s, nil
@@ -237,7 +238,7 @@ func (s *stack) put(op *bbolt.Bucket) error {
 // store writes a segment that is full; its bits wait for the others.
 func (s *stack) store(seg *segment) error {
 	k := addedKey(seg.key())
-	if err := s.segments.Put(k, seg.writeObjects()); err != nil {
+	if err := s.segments.Put(k, seg.writeObjects(s.scratch)); err != nil {
 		return err
 	}
 	if err := s.facts.Put(k, writeFacts(seg.list)); err != nil {
@@ -275,7 +276,7 @@ func (s *stack) erase(key collections.Added, positions []int) error {
 		}
 		seg.add(&version{}, p)
 	}
-	if err := s.segments.Put(k, seg.writeObjects()); err != nil {
+	if err := s.segments.Put(k, seg.writeObjects(nil)); err != nil {
 		return err
 	}
 	return s.facts.Put(k, m)

@@ -37,15 +37,18 @@ func splitID(id stix.ID) (kind string, uuid [16]byte, ok bool) {
 	return string(id[:cut-2]), uuid, true
 }
 
-func nibble(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
+func nibble(c byte) byte { return nibbles[c] }
+
+// nibbles are the values of hexadecimal digits in lower case; 255 for every other character.
+var nibbles = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 255
 	}
-	return 255
-}
+	for i, c := range []byte("0123456789abcdef") {
+		t[c] = byte(i)
+	}
+	return t
+}()
 
 func joinID(kind string, u [16]byte) stix.ID {
 	b := make([]byte, 0, len(kind)+38)
@@ -83,8 +86,19 @@ func microVersion(us int64, digits int) collections.Version {
 }
 
 func appendStamp(b []byte, us int64, digits int) []byte {
-	const layout = "2006-01-02T15:04:05.000000"
-	b = time.UnixMicro(us).UTC().AppendFormat(b, layout)
+	at := time.UnixMicro(us).UTC()
+	if year, month, day := at.Date(); year >= 0 && year <= 9999 { // as time.Format would, in a third of the time
+		hour, minute, second := at.Clock()
+		b = appendDigits(b, year, 4)
+		b = appendDigits(append(b, '-'), int(month), 2)
+		b = appendDigits(append(b, '-'), day, 2)
+		b = appendDigits(append(b, 'T'), hour, 2)
+		b = appendDigits(append(b, ':'), minute, 2)
+		b = appendDigits(append(b, ':'), second, 2)
+		b = appendDigits(append(b, '.'), at.Nanosecond()/1000, 6)
+	} else {
+		b = at.AppendFormat(b, "2006-01-02T15:04:05.000000")
+	}
 	if digits > 6 {
 		digits = 6
 	}
@@ -93,6 +107,16 @@ func appendStamp(b []byte, us int64, digits int) []byte {
 		drop++
 	}
 	return append(b[:len(b)-drop], 'Z')
+}
+
+// appendDigits writes a number with leading zeros.
+func appendDigits(b []byte, n, digits int) []byte {
+	b = append(b, "000000"[:digits]...)
+	for i := len(b) - 1; i >= len(b)-digits; i-- {
+		b[i] = '0' + byte(n%10)
+		n /= 10
+	}
+	return b
 }
 
 // compactVersion gives a version as µs and number of digits, when that gives back the same text.
