@@ -54,6 +54,9 @@ type runOf struct {
 type batchOf struct {
 	publisher auth.PartnerID
 	runs      []runOf
+	brought   []runOf // what was brought to other collections since, of all its publisher's
+	others    []runOf // among its runs, what it took along of other batches that waited
+	along     []runOf // among its runs, what it brought
 	withdrawn bool
 }
 
@@ -70,6 +73,20 @@ type ranLine struct {
 	Collections []auth.CollectionID `json:"collections"`
 }
 
+// bringKind is the kind of lines that tell what a publication brought to further collections.
+const bringKind = "bring"
+
+// run gives what a line added; false for nothing.
+func (l *ranLine) run() (r runOf, ok bool) {
+	first, ok := parseAdded(l.First)
+	last, also := parseAdded(l.Last)
+	r = runOf{first: first, last: last, collections: l.Collections}
+	if l.By != "" { // others of that publication are between them
+		r.ids = l.IDs
+	}
+	return r, ok && also
+}
+
 func parseAdded(text string) (Added, bool) {
 	t, err := time.Parse(AddedLayout, text)
 	return AddedAt(t), err == nil
@@ -83,22 +100,31 @@ func (d *Desk) batch(ctx context.Context, op auth.OperationID, id StatusID) (bat
 		if err != nil {
 			return b, err
 		}
-		if e.Line.Kind != "publish" && e.Line.Kind != "kept.release" && e.Line.Kind != withdrawKind {
+		switch e.Line.Kind {
+		case "publish", "kept.release", withdrawKind, bringKind:
+		default:
 			continue
 		}
 		var l ranLine
-		if json.Unmarshal(e.Line.What, &l) != nil || l.Operation != op || cmp.Or(l.Batch, l.Status) != id {
+		if json.Unmarshal(e.Line.What, &l) != nil || l.Operation != op {
+			continue
+		}
+		if r, ok := l.run(); ok && found && l.Publisher == b.publisher {
+			switch {
+			case e.Line.Kind == bringKind && l.By == id:
+				b.along = append(b.along, r)
+			case e.Line.Kind == bringKind:
+				b.brought = append(b.brought, r)
+			case l.By == id && l.Batch != id:
+				b.others = append(b.others, r)
+			}
+		}
+		if e.Line.Kind == bringKind || cmp.Or(l.Batch, l.Status) != id {
 			continue
 		}
 		found, b.publisher = true, l.Publisher
 		b.withdrawn = b.withdrawn || e.Line.Kind == withdrawKind
-		first, ok := parseAdded(l.First)
-		last, also := parseAdded(l.Last)
-		if ok && also {
-			r := runOf{first: first, last: last, collections: l.Collections}
-			if l.By != "" { // others of that publication are between them
-				r.ids = l.IDs
-			}
+		if r, ok := l.run(); ok {
 			b.runs = append(b.runs, r)
 		}
 	}
@@ -113,28 +139,63 @@ func everyVersion() Query {
 	return Query{Limit: PageSize, Versions: Versions{All: true}, Specs: []string{"2.0", "2.1"}}
 }
 
-// present gives what is there of a batch.
-func (d *Desk) present(ctx context.Context, op auth.OperationID, b batchOf) ([]placed, error) {
-	var list []placed
-	own := auth.View{Partner: b.publisher, Own: true}
+// present gives what is there of a batch, wherever it was brought since, and what it brought. What it took
+// along of other batches, where it waited, is theirs: nothing else would have it.
+func (d *Desk) present(ctx context.Context, op auth.OperationID, b batchOf) (list []placed, err error) {
+	in := func(runs []runOf, f *Fact) bool {
+		return slices.ContainsFunc(runs, func(r runOf) bool {
+			return r.first <= f.Added && f.Added <= r.last && slices.Contains(r.ids, f.ID)
+		})
+	}
 	for _, r := range b.runs {
-		for _, c := range r.collections {
-			q := everyVersion()
-			for q.After = r.first - 1; q.After < r.last; {
-				facts, next, err := d.Store.Facts(ctx, own, Place{op, c}, q)
-				if err != nil {
-					return nil, err
-				}
-				for _, f := range facts {
-					if f.Publisher == b.publisher && f.Added <= r.last && (r.ids == nil || slices.Contains(r.ids, f.ID)) {
-						list = append(list, placed{Fact: f, collection: c})
-					}
-				}
-				if next == 0 {
-					break
-				}
-				q.After = next
+		if list, err = d.run(ctx, op, b.publisher, r, list, func(f *Fact) bool {
+			return (r.ids == nil || slices.Contains(r.ids, f.ID)) && !in(b.others, f)
+		}); err != nil {
+			return nil, err
+		}
+	}
+	versions := map[stix.ID][]Version{}
+	for i := range list {
+		if !in(b.along, &list[i].Fact) {
+			versions[list[i].ID] = append(versions[list[i].ID], list[i].Version)
+		}
+	}
+	for _, r := range b.brought {
+		r.ids = slices.DeleteFunc(slices.Clone(r.ids), func(id stix.ID) bool { return versions[id] == nil })
+		if len(r.ids) == 0 {
+			continue
+		}
+		if list, err = d.run(ctx, op, b.publisher, r, list, func(f *Fact) bool {
+			return slices.ContainsFunc(versions[f.ID], func(v Version) bool {
+				return !v.At.Set || !f.Version.At.Set || v.At.Compare(f.Version.At) == 0
+			})
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// run adds what a publisher has of a run, as far as of accepts it.
+func (d *Desk) run(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, r runOf, list []placed, of func(*Fact) bool) ([]placed, error) {
+	own := auth.View{Partner: publisher, Own: true}
+	for _, c := range r.collections {
+		q := everyVersion()
+		q.IDs = r.ids
+		for q.After = r.first - 1; q.After < r.last; {
+			facts, next, err := d.Store.Facts(ctx, own, Place{op, c}, q)
+			if err != nil {
+				return nil, err
 			}
+			for _, f := range facts {
+				if f.Publisher == publisher && f.Added <= r.last && of(&f) {
+					list = append(list, placed{Fact: f, collection: c})
+				}
+			}
+			if next == 0 {
+				break
+			}
+			q.After = next
 		}
 	}
 	return list, nil

@@ -69,7 +69,8 @@ import (
 //     longer kept.
 //   - Definitions and Levels count kept versions as present ones.
 //   - What a publication takes along of what was kept has a line of kind "kept.release" for each batch that it
-//     came with, after that of the publication, with all ids, at most 100.
+//     came with, after that of the publication, with all ids, at most 100; what is Brought and was not kept
+//     has such lines of kind "bring".
 //   - An item with Kept is the kept version of that key, of the same publisher and id: that one is no
 //     longer kept when the item is taken. A key that is kept no more is none; where the publication has a
 //     Reason it is a failure. One that takes two is ErrDenied unless another than the actor asked for it.

@@ -196,3 +196,63 @@ func TestWithdrawWhatCameLater(t *testing.T) {
 	}
 	h.has(vn, "vn", a)
 }
+
+// TestWithdrawWhatWasBrought: a batch is withdrawn also from where another one brought things of it, and
+// who was given them there is known.
+func TestWithdrawWhatWasBrought(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	lk := h.partner(auth.CreatePartner{ID: "lk-police", Role: auth.Agency}, auth.Rights{Read: true}, "lk")
+	root, _ := operators()
+	m, a, b := malware(1), evil(1, listed("VN")), evil(2, listed("LK"))
+	first := h.intake(vendor, nil, m, a, relation(1, "indicates", objectID("indicator", 1), objectID("malware", 1)))
+	says := relation(2, "indicates", objectID("indicator", 2), objectID("malware", 1))
+	h.intake(vendor, nil, b, says)
+	h.publish(vendor, "lk", version(malware(1), 3)) // no version of the batch
+	h.clock = h.clock.Add(1e9)
+	h.pull(lk, "lk", collections.Query{Limit: 100, Versions: collections.Versions{All: true}})
+	h.journals("bring", 1, objectID("malware", 1))
+	e, err := h.desk.Exposure(t.Context(), root, "secure", string(first.ID))
+	if err != nil || e.Objects != 4 || readersOf(e) != "lk-police 1" {
+		t.Errorf("exposure: %+v, %v", e, err)
+	}
+	r, err := h.desk.WithdrawBatch(t.Context(), root, "secure", first.ID, "wrong", false)
+	if err != nil || r.Withdrawn != 4 || r.Pulled != 1 {
+		t.Errorf("the withdrawal: %+v, %v", r, err)
+	}
+	h.has(vn, "vn")
+	h.has(lk, "lk", b, says, m)
+}
+
+// TestWithdrawWhatBrought: with a batch goes what it brought, where it brought it; what it took along of
+// another batch, that waited, is that one's.
+func TestWithdrawWhatBrought(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	lk := h.partner(auth.CreatePartner{ID: "lk-police", Role: auth.Agency}, auth.Rights{Read: true}, "lk")
+	root, _ := operators()
+	indicates := func(n int) string {
+		return relation(n, "indicates", objectID("indicator", n), objectID("malware", 1))
+	}
+	m := malware(1)
+	h.intake(vendor, nil, m)
+	second := h.intake(vendor, nil, evil(2, listed("VN")), indicates(2))
+	third := h.intake(vendor, nil, evil(3, listed("LK")), indicates(3))
+	for i, s := range []collections.Status{third, second} {
+		e, err := h.desk.Exposure(t.Context(), root, "secure", string(s.ID))
+		if err != nil || e.Objects != 3-i {
+			t.Errorf("exposure %d: %+v, %v", i, e, err)
+		}
+		if r, err := h.desk.WithdrawBatch(t.Context(), root, "secure", s.ID, "wrong", false); err != nil || r.Withdrawn != 3-i {
+			t.Errorf("withdrawal %d: %+v, %v", i, r, err)
+		}
+	}
+	h.has(lk, "lk")
+	h.has(vn, "vn", m)
+	h.intake(vendor, nil, evil(4, listed("LK")), indicates(4))
+	if got := h.pull(lk, "lk", collections.Query{Limit: 100}); len(got) != 3 {
+		t.Errorf("LK has %v, want what is published after, and the malware", got)
+	}
+}

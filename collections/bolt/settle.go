@@ -58,27 +58,36 @@ type settleLine struct {
 // maxReasons bounds the different reasons that a line repeats.
 const maxReasons = 10
 
-// freed tells of kept versions that a publication took along, by the batches that they came with; each
-// line names all that it tells of.
+// freed tells of what a publication took along: kept versions, by the batches that they came with, and what
+// was in other collections before. Each line names all that it tells of.
 func (b *batch) freed(op *operation, p *publication, verdicts []verdict) {
 	var lines []*settleLine
 	for _, v := range verdicts {
-		if v.item.Kept == 0 || v.new == nil {
+		if v.item.Kept == 0 && !v.item.Brought || v.new == nil {
 			continue
 		}
 		k := op.keeping.byKey[v.item.Kept]
-		if k == nil {
+		if k == nil && v.item.Kept != 0 {
 			continue
 		}
-		i := slices.IndexFunc(lines, func(l *settleLine) bool { return l.Batch == k.Batch && len(l.IDs) < maxNames })
+		var from collections.StatusID
+		if k != nil {
+			from = k.Batch
+		}
+		i := slices.IndexFunc(lines, func(l *settleLine) bool { return l.Batch == from && len(l.IDs) < maxNames })
 		if i < 0 {
 			i = len(lines)
 			lines = append(lines, &settleLine{
-				Operation: p.Place.Operation, Batch: k.Batch, By: p.Status, Publisher: p.Publisher, Address: p.Address, Reason: p.Reason,
+				Operation: p.Place.Operation, Batch: from, By: p.Status, Publisher: p.Publisher, Address: p.Address, Reason: p.Reason,
 			})
 		}
 		l := lines[i]
-		l.note(k)
+		if k != nil {
+			l.note(k)
+		} else {
+			l.Count++
+			l.IDs = append(l.IDs, v.item.ID)
+		}
 		if l.First == "" {
 			l.First = v.new.Added.String()
 		}
@@ -90,7 +99,11 @@ func (b *batch) freed(op *operation, p *publication, verdicts []verdict) {
 		}
 	}
 	for _, l := range lines {
-		b.line(p.Actor, "kept.release", l)
+		if l.Batch == "" {
+			b.line(p.Actor, "bring", l)
+		} else {
+			b.line(p.Actor, "kept.release", l)
+		}
 	}
 }
 

@@ -197,7 +197,11 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 		}))
 	}
 	for _, l := range freed {
-		lines = append(lines, lineOf(now.Time(), p.Actor, "kept.release", map[string]any{
+		kind := "kept.release"
+		if l.batch == "" {
+			kind = "bring"
+		}
+		lines = append(lines, lineOf(now.Time(), p.Actor, kind, map[string]any{
 			"operation": p.Place.Operation, "batch": l.batch, "by": p.Status, "publisher": p.Publisher, "count": l.count, "ids": l.ids,
 			"first": runText(l.first), "last": runText(l.last), "collections": l.collections,
 		}))

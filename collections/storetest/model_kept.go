@@ -228,15 +228,19 @@ type batchLine struct {
 	ids         []stix.ID
 }
 
-// takenAlong notes a kept version that a publication added; 100 of them stand in one line.
+// takenAlong notes what a publication added that was kept, or brought; 100 of them stand in one line.
 func takenAlong(list []*batchLine, old *keptVersion, at collections.Added, it collections.Item) []*batchLine {
-	if old == nil {
+	if old == nil && !it.Brought {
 		return list
 	}
-	i := slices.IndexFunc(list, func(l *batchLine) bool { return l.batch == old.Batch && l.count < 100 })
+	var batch collections.StatusID
+	if old != nil {
+		batch = old.Batch
+	}
+	i := slices.IndexFunc(list, func(l *batchLine) bool { return l.batch == batch && l.count < 100 })
 	if i < 0 {
 		i = len(list)
-		list = append(list, &batchLine{batch: old.Batch, first: at})
+		list = append(list, &batchLine{batch: batch, first: at})
 	}
 	l := list[i]
 	l.count++
