@@ -53,6 +53,7 @@ type runOf struct {
 // batchOf is what the journal has of one batch.
 type batchOf struct {
 	publisher auth.PartnerID
+	read      int64 // the journal's lines that were read
 	runs      []runOf
 	brought   []runOf // what was brought to other collections since, of all its publisher's
 	others    []runOf // among its runs, what it took along of other batches that waited
@@ -95,11 +96,20 @@ func parseAdded(text string) (Added, bool) {
 // batch finds a batch in the journal: statuses end, the journal does not.
 func (d *Desk) batch(ctx context.Context, op auth.OperationID, id StatusID) (batchOf, error) {
 	var b batchOf
-	found := false
-	for e, err := range d.Store.Journal(ctx, 0) {
+	err := d.learn(ctx, op, id, &b)
+	if err == nil && b.publisher == "" {
+		err = fmt.Errorf("%w: batch %q in %s: \"liaison journal list\" has them, by status", ErrNotFound, clip(string(id)), op)
+	}
+	return b, err
+}
+
+// learn reads what the journal has of a batch since it was read for it last.
+func (d *Desk) learn(ctx context.Context, op auth.OperationID, id StatusID, b *batchOf) error {
+	for e, err := range d.Store.Journal(ctx, b.read) {
 		if err != nil {
-			return b, err
+			return err
 		}
+		b.read = e.Seq + 1
 		switch e.Line.Kind {
 		case "publish", "kept.release", withdrawKind, bringKind:
 		default:
@@ -109,7 +119,7 @@ func (d *Desk) batch(ctx context.Context, op auth.OperationID, id StatusID) (bat
 		if json.Unmarshal(e.Line.What, &l) != nil || l.Operation != op {
 			continue
 		}
-		if r, ok := l.run(); ok && found && l.Publisher == b.publisher {
+		if r, ok := l.run(); ok && b.publisher != "" && l.Publisher == b.publisher {
 			switch {
 			case e.Line.Kind == bringKind && l.By == id:
 				b.along = append(b.along, r)
@@ -122,16 +132,13 @@ func (d *Desk) batch(ctx context.Context, op auth.OperationID, id StatusID) (bat
 		if e.Line.Kind == bringKind || cmp.Or(l.Batch, l.Status) != id {
 			continue
 		}
-		found, b.publisher = true, l.Publisher
+		b.publisher = l.Publisher
 		b.withdrawn = b.withdrawn || e.Line.Kind == withdrawKind
 		if r, ok := l.run(); ok {
 			b.runs = append(b.runs, r)
 		}
 	}
-	if !found {
-		return b, fmt.Errorf("%w: batch %q in %s: \"liaison journal list\" has them, by status", ErrNotFound, clip(string(id)), op)
-	}
-	return b, nil
+	return nil
 }
 
 // everyVersion asks for all that a publisher has in a collection.

@@ -50,6 +50,11 @@ func (d *Desk) WithdrawBatch(ctx context.Context, p auth.Principal, op auth.Oper
 		return r, err
 	}
 	r.Publisher = b.publisher
+	done, err := d.turns.take(ctx, op, b.publisher) // nothing of it is brought anywhere meanwhile
+	if err != nil {
+		return r, err
+	}
+	defer done()
 	for more := true; more; {
 		list, _, err := d.Store.Kept(ctx, op, KeptQuery{Batch: batch, Limit: settleAtOnce})
 		if err != nil {
@@ -65,6 +70,9 @@ func (d *Desk) WithdrawBatch(ctx context.Context, p auth.Principal, op auth.Oper
 			}
 			r.Dropped += len(list)
 		}
+	}
+	if err := d.learn(ctx, op, batch, &b); err != nil { // what was released before the rest was dropped
+		return r, err
 	}
 	list, err := d.present(ctx, op, b)
 	if err != nil {

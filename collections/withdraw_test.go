@@ -1,6 +1,7 @@
 package collections_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -255,4 +256,39 @@ func TestWithdrawWhatBrought(t *testing.T) {
 	if got := h.pull(lk, "lk", collections.Query{Limit: 100}); len(got) != 3 {
 		t.Errorf("LK has %v, want what is published after, and the malware", got)
 	}
+}
+
+// meddler does something the first time that somebody asks what is kept.
+type meddler struct {
+	collections.Store
+	once func()
+}
+
+func (m *meddler) Kept(ctx context.Context, op auth.OperationID, q collections.KeptQuery) ([]collections.Kept, collections.KeptKey, error) {
+	if do := m.once; do != nil {
+		m.once = nil
+		do()
+	}
+	return m.Store.Kept(ctx, op, q)
+}
+
+// TestWithdrawWhatIsReleasedMeanwhile: another operator's release in the middle of a withdrawal lets nothing through.
+func TestWithdrawWhatIsReleasedMeanwhile(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	root, other := operators()
+	h.hold("acme", auth.HoldAll)
+	s := h.publish(vendor, "vn", indicator(1, "green"), indicator(2, "green"))
+	keys := h.keys()
+	h.desk.Store = &meddler{h.store, func() {
+		if r, err := h.desk.Release(t.Context(), other, "secure", collections.Order{Keys: keys[:1], Reason: "fine"}); err != nil || r.Released != 1 {
+			t.Errorf("release: %+v, %v", r, err)
+		}
+	}}
+	r, err := h.desk.WithdrawBatch(t.Context(), root, "secure", s.ID, "not fine", true)
+	if err != nil || r.Dropped != 1 || r.Withdrawn != 1 {
+		t.Errorf("the withdrawal: %+v, %v", r, err)
+	}
+	h.has(vn, "vn")
 }
