@@ -31,7 +31,7 @@ lint:
 	GOOS=darwin $(GO) build -o /dev/null .
 
 go-test:
-	bash -o pipefail -c '$(GO) test -race -shuffle=on ./... ./testdata/bench 2>&1 | .ci/no-secrets'
+	bash -o pipefail -c '$(GO) test -race -shuffle=on -timeout 20m ./... ./testdata/bench 2>&1 | .ci/no-secrets'
 
 demo:
 	$(GO) run . demo --once

@@ -14,6 +14,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,8 +95,7 @@ func open(t testing.TB, with ...option) *gateway {
 	g.url = "https://localhost:" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 	public, err := url.Parse(g.url)
 	g.ok(err)
-	g.ca, err = certs.Create(t.TempDir()+"/ca", "localhost")
-	g.ok(err)
+	g.ca = authority(t)
 	keys := t.TempDir()
 	g.vault, err = auth.CreateVault(keys)
 	g.ok(err)
@@ -166,8 +167,55 @@ func open(t testing.TB, with ...option) *gateway {
 	return g
 }
 
+// made are the files of an authority and the certificates of its server, once for all gateways: to make
+// their keys takes longer than most tests.
+var made = sync.OnceValues(func() (m struct {
+	files map[string][]byte
+	list  []tls.Certificate
+}, err error,
+) {
+	parent, err := os.MkdirTemp("", "authority")
+	if err != nil {
+		return m, err
+	}
+	defer os.RemoveAll(parent)
+	dir := filepath.Join(parent, "ca")
+	ca, err := certs.Create(dir, "localhost")
+	if err != nil {
+		return m, err
+	}
+	if m.list, err = ca.ServerCertificates([]string{"localhost", "127.0.0.1"}, 0); err != nil {
+		return m, err
+	}
+	entries, err := os.ReadDir(dir)
+	m.files = map[string][]byte{}
+	for _, e := range entries {
+		b, readErr := os.ReadFile(filepath.Join(dir, e.Name()))
+		m.files[e.Name()], err = b, errors.Join(err, readErr)
+	}
+	return m, err
+})
+
+// authority opens an authority with files of its own.
+func authority(t testing.TB) *certs.Authority {
+	t.Helper()
+	m, err := made()
+	dir := t.TempDir()
+	for name, b := range m.files {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), b, 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := certs.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
 func serve(g *gateway, listener net.Listener) {
-	list, err := g.ca.ServerCertificates([]string{"localhost", "127.0.0.1"}, 0)
+	m, err := made()
 	g.ok(err)
 	h := g.server.HTTP()
 	behind := h.Handler
@@ -179,7 +227,7 @@ func serve(g *gateway, listener net.Listener) {
 		}
 		behind.ServeHTTP(w, r)
 	})
-	h.TLSConfig = certs.NewServer(certs.ServerOptions{Certificates: list, Authority: g.ca}).TLSConfig()
+	h.TLSConfig = certs.NewServer(certs.ServerOptions{Certificates: m.list, Authority: g.ca}).TLSConfig()
 	done := make(chan error, 1)
 	go func() { done <- h.Serve(tls.NewListener(server.Gather(listener), h.TLSConfig)) }()
 	g.halt = sync.OnceFunc(func() {

@@ -55,12 +55,12 @@ func TestGather(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	g.ok(err)
 	k := &kernel{Listener: l}
-	list, err := g.ca.ServerCertificates([]string{"localhost"}, 0)
+	m, err := made()
 	g.ok(err)
 	h := g.server.HTTP()
 	done := make(chan error, 1)
 	go func() {
-		done <- h.Serve(tls.NewListener(server.Gather(k), certs.NewServer(certs.ServerOptions{Certificates: list, Authority: g.ca}).TLSConfig()))
+		done <- h.Serve(tls.NewListener(server.Gather(k), certs.NewServer(certs.ServerOptions{Certificates: m.list, Authority: g.ca}).TLSConfig()))
 	}()
 	t.Cleanup(func() {
 		h.Close()
