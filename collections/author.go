@@ -69,10 +69,24 @@ func (a *authors) check(it *Item, by stix.ID) (why string, foreign bool) {
 	return "", false
 }
 
+// begun is when an issued identity was made, as it says itself: a pseudonym does not say when its partner
+// came, for its name's identity says the same.
+func begun(p auth.Partner, id stix.ID) time.Time {
+	if id == p.Pseudonym {
+		return time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return p.Created.UTC().Truncate(time.Millisecond)
+}
+
+// hidden reports the identity of a publisher under a pseudonym: what names it from before goes without.
+func hidden(p auth.Partner, id stix.ID) bool {
+	return p.Attribution == auth.Pseudonymous && id == p.Identity
+}
+
 // The versions of an issued identity, one for each level: the lower the level, the newer the version, so
 // that whoever may see the lower one is shown it.
-func identityVersion(p auth.Partner, l stix.Level) string {
-	return p.Created.UTC().Truncate(time.Millisecond).Add(time.Duration(stix.Unknown-l) * time.Millisecond).Format(stamp)
+func identityVersion(p auth.Partner, id stix.ID, l stix.Level) string {
+	return begun(p, id).Add(time.Duration(stix.Unknown-l) * time.Millisecond).Format(stamp)
 }
 
 // issued makes a partner's identity object, marked with a level.
@@ -82,7 +96,7 @@ func issued(p auth.Partner, id stix.ID, l stix.Level) Item {
 		name = "Publisher " + strings.ToUpper(strings.TrimPrefix(string(id), "identity--")[:8])
 	}
 	it := authored(identityObject{
-		"identity", "2.1", id, p.Created.UTC().Truncate(time.Millisecond).Format(stamp), identityVersion(p, l),
+		"identity", "2.1", id, begun(p, id).Format(stamp), identityVersion(p, id, l),
 		[]string{tlp2[l]}, name, "organization",
 	}, l)
 	it.Brought = true
@@ -114,7 +128,7 @@ func (d *Desk) identities(ctx context.Context, op auth.OperationID, self auth.Pa
 		named []auth.PartnerID
 	}
 	for _, id := range []stix.ID{self.Identity, self.Pseudonym} {
-		if id == "" || slices.ContainsFunc(items, func(it Item) bool { return it.ID == id }) {
+		if id == "" || hidden(self, id) || slices.ContainsFunc(items, func(it Item) bool { return it.ID == id }) {
 			continue
 		}
 		needs := map[auth.CollectionID]need{}
@@ -170,7 +184,7 @@ func (d *Desk) identityThere(ctx context.Context, op auth.OperationID, c auth.Co
 		return false, fmt.Errorf("looking identities up: %w", err)
 	}
 	for _, f := range facts {
-		ours := tlp2[f.Level] != "" && f.Version.Text == identityVersion(p, f.Level)
+		ours := tlp2[f.Level] != "" && f.Version.Text == identityVersion(p, id, f.Level)
 		if !ours || f.Level < l || f.Level == l && l != stix.Red {
 			return true, nil
 		}

@@ -194,6 +194,42 @@ func TestPseudonyms(t *testing.T) {
 	}
 }
 
+// TestPseudonymsAreNotMatched: a pseudonym says nothing that the identity of before says, and where it takes
+// effect that one goes nowhere any more.
+func TestPseudonymsAreNotMatched(t *testing.T) {
+	h := newHouse(t)
+	acme := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	lk := h.partner(auth.CreatePartner{ID: "lk-police", Role: auth.Agency}, auth.Rights{Read: true}, "lk")
+	root, _ := operators()
+	row := h.desk.Registry.State().Access.Partners["acme"]
+	h.intake(acme, nil, with(evil(1, listed("VN")), by(row.Identity)))
+	h.hold("acme", auth.HoldAll)
+	h.intake(acme, nil, with(evil(2, listed("LK")), by(row.Identity)))
+	h.hold("acme")
+	a := auth.Pseudonymous
+	h.apply(collections.Access(auth.SetPartner{ID: "acme", SetPublishing: auth.SetPublishing{Attribution: &a}}))
+	row = h.desk.Registry.State().Access.Partners["acme"]
+	if _, err := h.desk.Release(t.Context(), root, "secure", collections.Order{Keys: h.keys(), Reason: "seen"}); err != nil {
+		t.Fatal(err)
+	}
+	h.has(lk, "lk", evil(2, ""))
+	h.intake(acme, nil, with(evil(3, listed("VN")), by(row.Pseudonym)))
+	times := map[string]bool{}
+	for _, raw := range h.objects(vn, "vn") {
+		var o struct{ Type, Created, Modified string }
+		if err := json.Unmarshal([]byte(raw), &o); err != nil {
+			t.Fatal(err)
+		}
+		if o.Type == "identity" {
+			times[o.Created], times[o.Modified] = true, true
+		}
+	}
+	if len(times) != 4 {
+		t.Errorf("two identities say %v, want times that have nothing in common", times)
+	}
+}
+
 // TestForeignObjectsBringNothing: what fails for its author is no end that a relationship could go to, and
 // is told no countries.
 func TestForeignObjectsBringNothing(t *testing.T) {

@@ -449,7 +449,7 @@ func ids(list []stix.ID) string {
 // bring makes an item of one that the publisher published before.
 func (x *dispatch) bring(p *routing.Plan, r *routing.Route) (Item, bool) {
 	it, ok := x.archive.item(r.ID)
-	if !ok || r.To.Empty() {
+	if !ok || r.To.Empty() || hidden(x.state.Access.Partners[x.publisher], r.ID) {
 		return it, false
 	}
 	it.To, it.Why, it.Brought, it.Message = x.collections(r.To), x.reasons(p, r), true, ""
