@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -35,9 +37,26 @@ func (w *world) print(v any, format string, args ...any) error {
 func (w *world) table(rows [][]string) error {
 	t := tabwriter.NewWriter(w.stdout, 0, 8, 2, ' ', 0)
 	for _, r := range rows {
-		fmt.Fprintln(t, strings.TrimRight(strings.Join(r, "\t"), "\t"))
+		cells := make([]string, len(r))
+		for i := range r {
+			cells[i] = plain(r[i])
+		}
+		fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 	}
 	return t.Flush()
+}
+
+// plain takes out of a text what a terminal obeys: partners write patterns and names.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case !unicode.IsPrint(r):
+			return utf8.RuneError
+		}
+		return r
+	}, s)
 }
 
 // next gives a command line of this gateway, for the end of what a verb prints.

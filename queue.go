@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -102,7 +103,18 @@ func (w *world) printQueue(ctx context.Context, c *admin.Client, op auth.Operati
 	if err := w.table(rows); err != nil {
 		return err
 	}
-	return w.print(nil, "next: %s\n", w.next("queue release KEY… --operation "+string(op)+" --reason TEXT"))
+	orders := []struct {
+		kind collections.KeepKind
+		verb string
+	}{{collections.KeepHeld, "queue release KEY…"}, {collections.KeepUnrouted, "queue route KEY… --countries CODES"}}
+	for _, o := range orders {
+		if slices.ContainsFunc(rows, func(r []string) bool { return r[1] == string(o.kind) }) {
+			if err := w.print(nil, "next: %s\n", w.next(o.verb+" --operation "+string(op)+" --reason TEXT")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // why says in a line why it waits, and for whom.
