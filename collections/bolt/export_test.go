@@ -120,14 +120,18 @@ func Samples() [][]byte {
 	}
 }
 
-// SeekRun gives the first row of a run with these hashes, ascending, that is not below h.
-func SeekRun(hashes []uint64, h uint64) int {
+// SeekRun gives for each of hashes the first row that is not below it, in a run with these hashes, ascending.
+func SeekRun(run, hashes []uint64) []int {
 	var r rows
-	for _, x := range hashes {
+	for _, x := range run {
 		e := entry{hash: x}
 		r = e.append(r)
 	}
-	return r.seek(h)
+	var places []int
+	for _, h := range hashes {
+		places = append(places, r.seek(h))
+	}
+	return places
 }
 
 // Stamp is how a version in µs is written with so many digits after the point.

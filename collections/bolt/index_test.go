@@ -31,9 +31,9 @@ func TestSeekRun(t *testing.T) {
 		for _, h := range run {
 			asked = append(asked, h-1, h, h+1)
 		}
-		for _, h := range asked {
-			if got, want := bolt.SeekRun(run, h), sortedPlace(run, h); got != want {
-				t.Fatalf("%d rows, hash %x: row %d, want %d", n, h, got, want)
+		for i, got := range bolt.SeekRun(run, asked) {
+			if want := sortedPlace(run, asked[i]); got != want {
+				t.Fatalf("%d rows, hash %x: row %d, want %d", n, asked[i], got, want)
 			}
 		}
 	}
