@@ -50,7 +50,7 @@ func TestRedIsForTheNamed(t *testing.T) {
 		{with(red(3), says(`"partners":["vn-police","vn-bank","nobody-at-all"]`)), collections.Wishes{}, "vn-police", ""},
 		{red(4), collections.Wishes{Partners: []auth.PartnerID{"vn-cert"}}, "vn-cert", ""},
 		{with(red(5), says(`"partners":["vn-police"]`)), collections.Wishes{Partners: []auth.PartnerID{"vn-cert"}}, "vn-police", ""},
-		{indicator(6, "green"), collections.Wishes{Partners: []auth.PartnerID{"vn-cert"}}, "vn-bank vn-cert vn-police", ""},
+		{indicator(6, "green"), collections.Wishes{Partners: []auth.PartnerID{"vn-cert"}}, "vn-bank vn-cert vn-police", "marked green and goes to whoever may read it"},
 		{with(indicator(7, "amber"), says(`"partners":["vn-police"]`)), collections.Wishes{}, "-", "only TLP:RED is for those who are named"},
 		{with(red(8), says(`"partners":["VN Police"]`)), collections.Wishes{}, "-", "is no partner's id"},
 		{with(red(9), says(`"partners":"vn-police"`)), collections.Wishes{}, "-", "/partners"},

@@ -94,6 +94,9 @@ func (in *intake) names(i int) bool {
 		in.reject(i, fmt.Sprintf("it names partners and is marked %s: only TLP:RED is for those who are named; mark it so, or name nobody", dr.Level))
 		return false
 	}
+	if len(in.wishes.Partners) > 0 && dr.Level < stix.Red {
+		dr.Message = appendMessage(dr.Message, fmt.Sprintf("it is marked %s and goes to whoever may read it: the partners that are named count for TLP:RED alone", dr.Level))
+	}
 	if dr.Level == stix.Red && len(dr.Named) == 0 {
 		dr.Message = appendMessage(dr.Message, "nobody but you can see it: it is TLP:RED and names no recipients")
 	}

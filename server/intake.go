@@ -10,9 +10,8 @@ import (
 
 // countries reads the publisher's list of countries for a publication into an intake: the parameter
 // countries=VN,LK, once. TAXII has no parameters for publications; what else there is is ignored.
-func (k *call) countries() ([]string, error) {
-	q, err := url.ParseQuery(k.r.URL.RawQuery)
-	if err != nil || !q.Has("countries") {
+func (k *call) countries(q url.Values) ([]string, error) {
+	if !q.Has("countries") {
 		return nil, nil
 	}
 	bad := func(why string) error {

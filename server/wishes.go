@@ -13,12 +13,12 @@ import (
 // wishes reads what a publisher says of a whole publication, in parameters that TAXII does not have:
 // countries=VN,LK for an intake, partners=vn-police,lk-cert for what is TLP:RED, confirm=lower-marking.
 func (k *call) wishes() (w collections.Wishes, err error) {
-	if w.Countries, err = k.countries(); err != nil {
-		return w, err
-	}
 	q, err := url.ParseQuery(k.r.URL.RawQuery)
-	if err != nil {
-		return w, nil
+	if err != nil { // who was to get it, and who was not, may stand in what cannot be read
+		return w, taxii.NewError(http.StatusBadRequest, "bad_query", "Bad query", "the query is not well-formed: write ; as %3B and % as %25")
+	}
+	if w.Countries, err = k.countries(q); err != nil {
+		return w, err
 	}
 	bad := func(name, why string) error {
 		return taxii.NewError(http.StatusBadRequest, "bad_parameter", "Bad parameter", name+": "+why)
