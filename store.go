@@ -14,7 +14,24 @@ import (
 var errFaults = errors.New("the store has faults: restore the last good backup, or ask for help with this list")
 
 func storeCommand(w *world) *cobra.Command {
-	return group("store", "The store: check what it holds, give free room back", storeCheck(w), storeCompact(w))
+	return group("store", "The store: what it takes, what it holds, free room given back", storeShow(w), storeCheck(w), storeCompact(w))
+}
+
+func storeShow(w *world) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show",
+		Short: "Say what the store takes of the disk and what it has written",
+		Args:  arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return w.ask(cmd, func(ctx context.Context, c *admin.Client) error {
+				u, err := c.Store(ctx)
+				if err != nil {
+					return err
+				}
+				return w.print(u, "size     %d bytes\non disk  %d\nwritten  %d since the start\n", u.Size, u.Disk, u.Written)
+			})
+		},
+	}
 }
 
 func storeCheck(w *world) *cobra.Command {

@@ -11,6 +11,9 @@ type Maintainer interface {
 	// Compact joins what publications and deletions have left in pieces and gives free room back to the
 	// file system, while others read and write.
 	Compact(ctx context.Context) (Compacted, error)
+
+	// Usage tells what the store takes and what it has written. The error is ErrUnavailable.
+	Usage(ctx context.Context) (Usage, error)
 }
 
 // Fault is something stored that does not hold.
@@ -29,6 +32,13 @@ type Checked struct {
 	Statuses    int   `json:"statuses"`
 	Lines       int64 `json:"lines"` // of the journal
 	Faults      int   `json:"faults"`
+}
+
+// Usage tells what a store takes of the disk, in bytes.
+type Usage struct {
+	Size    int64 `json:"size"`    // of the file
+	Disk    int64 `json:"disk"`    // what it takes of the disk: less than its size where it has holes
+	Written int64 `json:"written"` // to it, in pages, by all transactions since the start
 }
 
 // Compacted tells what a compaction did. Disk is what the file takes of the disk, in bytes.

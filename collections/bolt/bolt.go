@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -73,6 +74,7 @@ type Store struct {
 	staged  stagings
 	sealed  sealed // the committer's
 	scratch scratch
+	written atomic.Int64 // bytes of pages, by transactions
 	gleans  sync.Mutex
 
 	spool *spool

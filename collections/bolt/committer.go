@@ -192,6 +192,8 @@ func (s *Store) transact(group []*request, last bool) (b *batch, id int, err err
 	if err := tx.Commit(); err != nil {
 		return b, id, err
 	}
+	stats := tx.Stats()
+	s.written.Add(stats.GetPageAlloc() + int64(s.db.Info().PageSize)) // the meta page is not allocated
 	s.deltas.committed(id)
 	return b, id, nil
 }

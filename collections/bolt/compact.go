@@ -40,6 +40,21 @@ func (s *Store) Compact(ctx context.Context) (done collections.Compacted, err er
 	return done, err
 }
 
+// Usage implements collections.Maintainer.
+func (s *Store) Usage(ctx context.Context) (u collections.Usage, err error) {
+	if err := ctx.Err(); err != nil {
+		return u, err
+	}
+	u.Written = s.written.Load()
+	info, err := os.Stat(s.o.Path)
+	if err != nil {
+		return u, err
+	}
+	u.Size = info.Size()
+	u.Disk, err = diskUse(s.o.Path)
+	return u, err
+}
+
 // punch makes holes of the pages that are free. bbolt may write to them in its next transaction, and with
 // no reader there is none that still looks at them.
 func (s *Store) punch() error {

@@ -132,6 +132,7 @@ func (a *API) routes() []route {
 		{"PUT", "/partners/{partner}/grants/{operation}/{collection}", nil, a.setGrant, "Set a partner's rights on a collection", auth.Rights{}, Changed{}, 0},
 
 		{"GET", "/clients", []string{"partner"}, a.listClients, "List the clients of a partner, or of all", nil, list[Holder]{}, 0},
+		{"POST", "/clients/{client}", nil, a.setClient, "Mark a client of an agency as one that feeds others, or as one that does not", ClientSetting{}, Holder{}, 0},
 		{"POST", "/clients/{client}/revoke", nil, a.revokeClient, "Take credentials of a client away for good", Revocation{}, Holder{}, 0},
 		{"POST", "/partners/{partner}/clients/revoke", nil, a.revokeClients, "Revoke all live clients of a partner", nil, list[Holder]{}, 0},
 
@@ -141,6 +142,7 @@ func (a *API) routes() []route {
 
 		{"GET", "/journal", []string{"from", "limit"}, a.listJournal, "Read the journal, a line each", nil, mediaLines, 0},
 		{"POST", "/journal/verify", nil, a.verifyJournal, "Recompute every hash of the journal", nil, Verified{}, 0},
+		{"GET", "/store", nil, a.showStore, "Say what the store takes and what it has written", nil, collections.Usage{}, 0},
 		{"POST", "/store/check", nil, a.checkStore, "Hold everything that is stored against everything else", nil, StoreChecked{}, 0},
 		{"POST", "/store/compact", nil, a.compactStore, "Join small segments and give free room back to the disk", nil, collections.Compacted{}, 0},
 	}...)

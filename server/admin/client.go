@@ -136,6 +136,11 @@ func (c *Client) Clients(ctx context.Context, p auth.PartnerID) ([]Holder, error
 	return all[Holder](ctx, c, at)
 }
 
+// SetClient marks a client of an agency as one that feeds others, or as one that does not.
+func (c *Client) SetClient(ctx context.Context, id auth.ClientID, in ClientSetting) (Holder, error) {
+	return call[Holder](ctx, c, http.MethodPost, path("clients", id), in)
+}
+
 // Revoke takes credentials of a client away for good.
 func (c *Client) Revoke(ctx context.Context, id auth.ClientID, in Revocation) (Holder, error) {
 	return call[Holder](ctx, c, http.MethodPost, path("clients", id, "revoke"), in)
@@ -175,6 +180,11 @@ func (c *Client) Journal(ctx context.Context, from, limit int64) (io.ReadCloser,
 // VerifyJournal recomputes every hash; ErrJournal names the first line that does not hold.
 func (c *Client) VerifyJournal(ctx context.Context) (Verified, error) {
 	return call[Verified](ctx, c, http.MethodPost, "/journal/verify", nil)
+}
+
+// Store tells what the store takes and what it has written.
+func (c *Client) Store(ctx context.Context) (collections.Usage, error) {
+	return call[collections.Usage](ctx, c, http.MethodGet, "/store", nil)
 }
 
 // CheckStore holds everything that is stored against everything else.

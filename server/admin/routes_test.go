@@ -190,6 +190,7 @@ func TestRoutes(t *testing.T) {
 		{"GET /journal", "/journal?limit=all", "", 400, `parameter limit`},
 		{"GET /journal", "/journal?limit=%zz", "", 400, `parameters`},
 		{"POST /journal/verify", "/journal/verify", "", 200, `"root":"`},
+		{"GET /store", "/store", "", 200, `"written":`},
 		{"POST /store/check", "/store/check", "", 200, `"faults":0`},
 		{"POST /store/compact", "/store/compact", "", 200, `"disk_after":`},
 		{"GET /backup", "/backup", "", 200, "tar  0 0"},

@@ -10,6 +10,14 @@ import (
 // maxFaults bounds the faults that an answer lists.
 const maxFaults = 1000
 
+// showStore tells what the store takes.
+func (a *API) showStore(r request) (any, error) {
+	if err := a.o.Store.Served(r.Context(), auth.NewLine(a.o.Now(), r.actor, "read.store", struct{}{})); err != nil {
+		return nil, err
+	}
+	return a.o.Maintainer.Usage(r.Context())
+}
+
 // checkStore looks at everything that is stored.
 func (a *API) checkStore(r request) (any, error) {
 	if err := decode(r, &struct{}{}); err != nil {

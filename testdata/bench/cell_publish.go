@@ -32,8 +32,9 @@ const peerAppend = "append"
 
 // slice is one measurement of publishing.
 type slice struct {
-	rate float64 // objects/s
-	cost float64 // µs of the server's CPU per object
+	objects int
+	rate    float64 // objects/s
+	cost    float64 // µs of the server's CPU per object
 }
 
 // publishing measures all shapes into all stores and into the baseline, round by round. The small
@@ -58,17 +59,36 @@ func (b *bench) publishing(ctx context.Context) (err error) {
 	for i := range got {
 		got[i] = map[string][]slice{}
 	}
+	follows := map[string][]float64{} // by store: µs of CPU per object, after the last was answered
 	for round := range b.rounds {
-		for i, s := range shapes {
-			for k := range len(b.stores) + 1 {
-				name, slice, err := b.publishSlice(ctx, (k+round)%(len(b.stores)+1), s, base)
+		for k := range len(b.stores) + 1 {
+			n, objects := (k+round)%(len(b.stores)+1), 0
+			for i, s := range shapes {
+				name, slice, err := b.publishSlice(ctx, n, s, base)
 				if err != nil {
 					return fmt.Errorf("envelopes of %d, %s: %s: %w", s.size, plural(s.publishers, "publisher"), name, err)
 				}
 				got[i][name] = append(got[i][name], slice)
+				objects += slice.objects
 			}
+			if n == len(b.stores) || b.stores[n].count != b.sizes.big {
+				continue
+			}
+			g := b.stores[n]
+			used, err := b.quiet(ctx, g.process)
+			if err != nil {
+				return err
+			}
+			follows[g.name] = append(follows[g.name], float64(used/time.Microsecond)/float64(objects))
 		}
 		b.say("publishing: round %d of %d", round+1, b.rounds)
+	}
+	for _, g := range b.stores {
+		if list := follows[g.name]; list != nil {
+			row := compare("publish-after", g.name, "server CPU", "µs/object", list, "", nil, "")
+			row.Note = "what is read of the objects of a round in the background, small segments that are joined, the journal"
+			b.add(row)
+		}
 	}
 	for i, s := range shapes {
 		for _, g := range b.stores {
@@ -128,7 +148,40 @@ func timed(ctx context.Context, p *publishers, server *process, list []publicati
 	if err != nil {
 		return slice{}, err
 	}
-	return slice{done.rate(), float64((after-before)/time.Microsecond) / float64(done.objects)}, nil
+	return slice{done.objects, done.rate(), float64((after-before)/time.Microsecond) / float64(done.objects)}, nil
+}
+
+// How long a server must have used nearly no CPU to count as quiet, and how long that is waited for.
+const (
+	quietFor  = 3500 * time.Millisecond // background tasks begin every 2 s, and a second after publications
+	quietMost = 40 * time.Second
+)
+
+// quiet waits until a server has done what it does in the background after publications, so that the next
+// slice has the machine for itself, and gives the CPU that it used for it.
+func (b *bench) quiet(ctx context.Context, server *process) (time.Duration, error) {
+	first, err := cpuOf([]int{server.pid()})
+	if err != nil || b.smoke {
+		return 0, err
+	}
+	const step = 100 * time.Millisecond
+	var used []time.Duration
+	for begin := time.Now(); time.Since(begin) < quietMost; {
+		now, err := cpuOf([]int{server.pid()})
+		if err != nil {
+			return 0, err
+		}
+		used = append(used, now)
+		if n := int(quietFor / step); len(used) > n && now-used[len(used)-1-n] <= 3*tick {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(step):
+		}
+	}
+	return used[len(used)-1] - first, nil
 }
 
 func (b *bench) addPublish(s shape, store string, ours, theirs []slice) {

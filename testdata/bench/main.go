@@ -142,7 +142,7 @@ func cells() []cell {
 		{[]string{"memory-publish"}, false, false, (*bench).memoryPublish},
 		{[]string{"in-process"}, true, false, (*bench).inProcess},
 		{[]string{"writing"}, true, false, (*bench).writing},
-		{[]string{"publish-1", "publish-100", "publish-1000"}, true, false, (*bench).publishing},
+		{[]string{"publish-1", "publish-100", "publish-1000", "publish-after"}, true, false, (*bench).publishing},
 	}
 }
 

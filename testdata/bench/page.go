@@ -59,10 +59,11 @@ func about(cell string) string {
 		"memory-pull":    "Anonymous memory (RssAnon, sampled each 10 ms) above that of the gateway two seconds after its start.",
 		"memory-publish": "The same while one publication of max_content_length comes, to a gateway that has just begun.",
 		"in-process":     "Each call by itself, copied out as a whole; at the desk there are policy and the journal's line too.",
-		"writing":        "Publications at the desk of one process, each followed by the write of as many bytes to a file.",
+		"writing":        "Bytes written: over TAXII, by the page statistics of the store. Commits: at the desk of one process, each followed by the write of as many bytes to a file.",
 		"publish-1":      "Envelopes of one object.",
 		"publish-100":    "Envelopes of 100.",
 		"publish-1000":   "Envelopes of 1,000.",
+		"publish-after":  "What the gateway does in the background after the slices of a round, until it is quiet.",
 	}[cell]
 }
 

@@ -77,10 +77,6 @@ func anonymous(pid int) (int64, error) {
 	return kb << 10, err
 }
 
-// written gives the bytes that a process has had written to a disk: what it made dirty in the page
-// cache, which is every page of every pwrite once the one before was synced. Sockets are none of it.
-func written(pid string) (int64, error) { return numberIn("/proc/"+pid+"/io", "write_bytes:") }
-
 // peak samples the anonymous memory of a process each 10 ms until stopped.
 func peak(pid int) (stop func() (most int64, err error)) {
 	end, ended := make(chan struct{}), make(chan struct{})
