@@ -12,7 +12,7 @@ import (
 )
 
 func clientCommand(w *world) *cobra.Command {
-	return group("client", "Clients: the credentials that partners hold", clientList(w), clientRevoke(w))
+	return group("client", "Clients: the credentials that partners hold", clientList(w), clientSet(w), clientRevoke(w))
 }
 
 func clientList(w *world) *cobra.Command {
@@ -51,6 +51,9 @@ func clientRows(all []admin.Holder) [][]string {
 		if !c.Revoked.IsZero() {
 			state = "revoked " + when(c.Revoked)
 		}
+		if c.Onward {
+			state += ", onward"
+		}
 		rows = append(rows, []string{string(c.ID), "client", "-", when(c.Created), "-", "-", state})
 		for _, s := range c.Secrets {
 			rows = append(rows, []string{string(c.ID), "secret", s.ID, when(s.Created), when(s.Expires), when(s.LastUsed), "live"})
@@ -70,6 +73,33 @@ func clientRows(all []admin.Holder) [][]string {
 		}
 	}
 	return rows
+}
+
+func clientSet(w *world) *cobra.Command {
+	var onward bool
+	cmd := &cobra.Command{
+		Use:   "set CLIENT --onward",
+		Short: "Mark a client of an agency as one that feeds others: it gets nothing above AMBER",
+		Long: `Mark a client of an agency as one that feeds others: it gets nothing above AMBER from its next request on, while
+the agency's other clients get what they got. --onward=false takes the mark away; what the client has passed by
+by then is not given to it. "liaison partner set ID --onward" marks all clients of a partner, those to come too.`,
+		Example: "  liaison client set vn-police_2 --onward",
+		Args:    arguments(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("onward") {
+				return &usageError{fmt.Errorf("say what to set: --onward, or --onward=false; see \"%s --help\"", cmd.CommandPath())}
+			}
+			return w.ask(cmd, func(ctx context.Context, c *admin.Client) error {
+				h, err := c.SetClient(ctx, auth.ClientID(args[0]), admin.ClientSetting{Onward: &onward})
+				if err != nil {
+					return err
+				}
+				return w.print(h, "changed %s\nnext: %s\n", h.ID, w.next("client list "+string(h.Partner)))
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&onward, "onward", false, "it feeds others: it gets nothing above AMBER")
+	return cmd
 }
 
 func clientRevoke(w *world) *cobra.Command {

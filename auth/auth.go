@@ -104,6 +104,7 @@ type Client struct {
 	Certificates []Certificate `json:"certificates,omitempty"`
 	Keys         []PublicKey   `json:"keys,omitempty"` // by which it signs assertions
 	Created      time.Time     `json:"created"`
+	Onward       bool          `json:"onward,omitzero"` // it feeds others, as Publishing's Onward says of all of a partner's
 }
 
 // Rights of a grant. A grant without any keeps the collection listed with both flags false; no grant

@@ -38,6 +38,11 @@ type (
 		Old         string
 		Certificate Certificate
 	}
+	// SetClient marks a client of an agency as one that feeds others, or as one that does not.
+	SetClient struct {
+		ID     ClientID
+		Onward bool
+	}
 	RevokeClient struct{ ID ClientID } // all of its credentials, for good
 	// RevokeSecret and RevokeCertificate raise the client's epoch: what a thief got with the
 	// credential dies with it.
@@ -168,6 +173,24 @@ func (c RenewCertificate) Apply(t *Tables, now time.Time) (Effect, error) {
 		NotAfter    string    `json:"not_after"`
 	}{k.Partner, k.ID, c.Old, until.Format(stampLayout), c.Certificate.Serial, c.Certificate.Fingerprint,
 		c.Certificate.NotAfter.UTC().Format(stampLayout)}}, nil
+}
+
+// Apply marks the client.
+func (c SetClient) Apply(t *Tables, _ time.Time) (Effect, error) {
+	k, err := t.client(c.ID)
+	if err != nil {
+		return Effect{}, err
+	}
+	if c.Onward && t.Partners[k.Partner].Role != Agency {
+		return Effect{}, fmt.Errorf("%w: onward: only agencies read what others published: leave it out", ErrInvalid)
+	}
+	was := k.Onward
+	k.Onward = c.Onward
+	return Effect{[]Record{t.putClient(k)}, "client.set", struct {
+		Partner PartnerID     `json:"partner"`
+		Client  ClientID      `json:"client"`
+		Onward  changed[bool] `json:"onward"`
+	}{k.Partner, k.ID, changed[bool]{was, c.Onward}}}, nil
 }
 
 // Apply revokes the client with all it has.

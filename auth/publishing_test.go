@@ -110,8 +110,22 @@ func TestOnward(t *testing.T) {
 	}
 	d.do(agency("hub"))
 	id, _, _ := d.join("hub")
-	d.do(auth.SetPartner{ID: "hub", SetPublishing: auth.SetPublishing{Onward: &yes}})
-	if p, err := d.t0.Principal(id, auth.BySecret); err != nil || !p.Onward {
-		t.Errorf("its principal: %+v, %v", p, err)
+	other, _, _ := d.join("hub")
+	principal := func(id auth.ClientID, onward bool) {
+		t.Helper()
+		if p, err := d.t0.Principal(id, auth.BySecret); err != nil || p.Onward != onward {
+			t.Errorf("the principal of %s: %+v, %v, want onward %t", id, p, err, onward)
+		}
 	}
+	d.do(auth.SetClient{ID: id, Onward: true})
+	principal(id, true)
+	principal(other, false)
+	d.do(auth.SetClient{ID: id, Onward: false})
+	principal(id, false)
+	d.refuse(auth.ErrNotFound, "hub_9", auth.SetClient{ID: "hub_9", Onward: true})
+	acme, _, _ := d.join("acme")
+	d.refuse(auth.ErrInvalid, "onward", auth.SetClient{ID: acme, Onward: true})
+	d.do(auth.SetPartner{ID: "hub", SetPublishing: auth.SetPublishing{Onward: &yes}})
+	principal(id, true)
+	principal(other, true)
 }

@@ -326,7 +326,7 @@ func (t *Tables) Principal(id ClientID, m Method) (Principal, error) {
 		return Principal{}, fmt.Errorf("%w: no partner %q", ErrUnauthenticated, c.Partner)
 	}
 	q := Principal{
-		Partner: p.ID, Client: c.ID, Role: p.Role, Clearance: p.Clearance, Default: p.DefaultMarking, Onward: p.Onward,
+		Partner: p.ID, Client: c.ID, Role: p.Role, Clearance: p.Clearance, Default: p.DefaultMarking, Onward: p.Onward || c.Onward,
 		Method: m, PartnerEpoch: p.Epoch, ClientEpoch: c.Epoch, Scope: FullScope,
 	}
 	if err := t.Still(q); err != nil {

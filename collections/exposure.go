@@ -209,7 +209,17 @@ func (d *Desk) run(ctx context.Context, op auth.OperationID, publisher auth.Part
 }
 
 // eyes are what partners might read, as the journal tells it while it is read.
-type eyes map[auth.PartnerID]auth.Principal
+type eyes struct {
+	partners map[auth.PartnerID]auth.Principal
+	onward   map[auth.ClientID]bool // clients that feed others, whatever their partners do
+}
+
+// of gives what a client might read.
+func (y eyes) of(p auth.PartnerID, c auth.ClientID) auth.View {
+	who := y.partners[p]
+	who.Onward = who.Onward || y.onward[c]
+	return auth.ViewOf(who)
+}
 
 // follow takes what a line changes of them.
 func (y eyes) follow(l auth.Line) {
@@ -221,7 +231,7 @@ func (y eyes) follow(l auth.Line) {
 			Clearance stix.Level     `json:"clearance"`
 		}
 		if json.Unmarshal(l.What, &c) == nil {
-			y[c.Partner] = auth.Principal{Partner: c.Partner, Role: c.Role, Clearance: c.Clearance}
+			y.partners[c.Partner] = auth.Principal{Partner: c.Partner, Role: c.Role, Clearance: c.Clearance}
 		}
 	case "partner.set":
 		var c struct {
@@ -236,14 +246,24 @@ func (y eyes) follow(l auth.Line) {
 		if json.Unmarshal(l.What, &c) != nil {
 			return
 		}
-		p := y[c.Partner]
+		p := y.partners[c.Partner]
 		if c.Clearance != nil {
 			p.Clearance = c.Clearance.After
 		}
 		if c.Onward != nil {
 			p.Onward = c.Onward.After
 		}
-		y[c.Partner] = p
+		y.partners[c.Partner] = p
+	case "client.set":
+		var c struct {
+			Client auth.ClientID `json:"client"`
+			Onward struct {
+				After bool `json:"after"`
+			} `json:"onward"`
+		}
+		if json.Unmarshal(l.What, &c) == nil {
+			y.onward[c.Client] = c.Onward.After
+		}
 	}
 }
 
@@ -260,7 +280,7 @@ func (d *Desk) readers(ctx context.Context, op auth.OperationID, list []placed) 
 	for _, l := range byPlace {
 		slices.SortFunc(l, func(a, b *placed) int { return cmp.Compare(a.Added, b.Added) })
 	}
-	seen := eyes{}
+	seen := eyes{map[auth.PartnerID]auth.Principal{}, map[auth.ClientID]bool{}}
 	found := map[auth.PartnerID]*Reader{}
 	given := map[auth.PartnerID]map[*placed]bool{}
 	for e, err := range d.Store.Journal(ctx, 0) {
@@ -280,7 +300,7 @@ func (d *Desk) readers(ctx context.Context, op auth.OperationID, list []placed) 
 			continue
 		}
 		p := auth.PartnerID(client[:cut])
-		held := l.holds(byPlace[l.Collection], auth.ViewOf(seen[p]))
+		held := l.holds(byPlace[l.Collection], seen.of(p, client))
 		for _, o := range held {
 			if o.Publisher == p {
 				continue

@@ -132,7 +132,7 @@ func (a *API) routes() []route {
 		{"PUT", "/partners/{partner}/grants/{operation}/{collection}", nil, a.setGrant, "Set a partner's rights on a collection", auth.Rights{}, Changed{}, 0},
 
 		{"GET", "/clients", []string{"partner"}, a.listClients, "List the clients of a partner, or of all", nil, list[Holder]{}, 0},
-		{"POST", "/clients/{client}", nil, a.setClient, "Mark a client of an agency as one that feeds others, or as one that does not", ClientSetting{}, Holder{}, 0},
+		{"PATCH", "/clients/{client}", nil, a.setClient, "Mark a client of an agency as one that feeds others, or as one that does not", ClientSetting{}, Holder{}, 0},
 		{"POST", "/clients/{client}/revoke", nil, a.revokeClient, "Take credentials of a client away for good", Revocation{}, Holder{}, 0},
 		{"POST", "/partners/{partner}/clients/revoke", nil, a.revokeClients, "Revoke all live clients of a partner", nil, list[Holder]{}, 0},
 

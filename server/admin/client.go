@@ -138,7 +138,7 @@ func (c *Client) Clients(ctx context.Context, p auth.PartnerID) ([]Holder, error
 
 // SetClient marks a client of an agency as one that feeds others, or as one that does not.
 func (c *Client) SetClient(ctx context.Context, id auth.ClientID, in ClientSetting) (Holder, error) {
-	return call[Holder](ctx, c, http.MethodPost, path("clients", id), in)
+	return call[Holder](ctx, c, http.MethodPatch, path("clients", id), in)
 }
 
 // Revoke takes credentials of a client away for good.

@@ -30,7 +30,7 @@ func (a *API) listClients(r request) (any, error) {
 
 func (a *API) holder(c auth.Client) Holder {
 	out := Holder{
-		ID: c.ID, Partner: c.Partner, Created: c.Created, Revoked: c.Revoked,
+		ID: c.ID, Partner: c.Partner, Created: c.Created, Revoked: c.Revoked, Onward: c.Onward,
 		Secrets: []Secret{}, Certificates: []Certificate{}, Keys: []Key{},
 	}
 	for _, s := range c.Secrets {
@@ -43,6 +43,22 @@ func (a *API) holder(c auth.Client) Holder {
 		out.Keys = append(out.Keys, Key{ID: k.ID, Created: k.Created, LastUsed: a.o.Uses.Last(k.ID)})
 	}
 	return out
+}
+
+func (a *API) setClient(r request) (any, error) {
+	id := auth.ClientID(r.PathValue("client"))
+	var in ClientSetting
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	if in.Onward == nil {
+		return nil, fmt.Errorf("%w: onward: say true or false", auth.ErrInvalid)
+	}
+	change := auth.SetClient{ID: id, Onward: *in.Onward}
+	if err := a.o.Registry.Apply(r.Context(), r.actor, collections.Access(change)); err != nil {
+		return nil, err
+	}
+	return a.holder(a.o.Registry.State().Access.Clients[id]), nil
 }
 
 func (a *API) revokeClient(r request) (any, error) {

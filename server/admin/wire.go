@@ -55,6 +55,10 @@ type (
 	NewInvitation struct {
 		TTL string `json:"ttl,omitempty"` // like "24h", which is the default
 	}
+	// ClientSetting is the body of PATCH /clients/ID.
+	ClientSetting struct {
+		Onward *bool `json:"onward,omitempty"` // it feeds others: nothing above AMBER
+	}
 	// Revocation is the body of POST /clients/ID/revoke: one secret, one certificate, or, when both
 	// are empty, everything.
 	Revocation struct {
@@ -114,6 +118,7 @@ type (
 		Partner      auth.PartnerID `json:"partner"`
 		Created      time.Time      `json:"created"`
 		Revoked      time.Time      `json:"revoked,omitzero"`
+		Onward       bool           `json:"onward,omitempty"` // it feeds others: nothing above AMBER
 		Secrets      []Secret       `json:"secrets"`
 		Certificates []Certificate  `json:"certificates"`
 		Keys         []Key          `json:"keys"` // by which it signs assertions
