@@ -343,3 +343,39 @@ func TestReleaseNewerVersions(t *testing.T) {
 		t.Errorf("VN has %v, want nothing of what was sent elsewhere", got)
 	}
 }
+
+// TestGuardBlocksThroughIntake: two release what a guard blocked on its way through the intake, to where it was
+// meant to go or where the first of them says.
+func TestGuardBlocksThroughIntake(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	lk := h.partner(auth.CreatePartner{ID: "lk-police", Role: auth.Agency}, auth.Rights{Read: true}, "lk")
+	root, other := operators()
+	h.guard(wordGuard{"gov.example": {List: "government", Block: true, Text: "gov.example is on the list government"}})
+	one, two := evil(1, listed("VN")+`,"name":"gov.example"`), evil(2, `,"name":"gov.example"`)
+	m, says := malware(3), relation(4, "indicates", objectID("indicator", 2), objectID("malware", 3))
+	h.intake(vendor, nil, one, two, m, says)
+	var keys []collections.KeptKey
+	for _, k := range h.queue(collections.KeptQuery{Kind: collections.KeepHeld}) {
+		keys = append(keys, k.Key)
+	}
+	release := func(p auth.Principal, key collections.KeptKey, to []string, released, asked, stay int) {
+		t.Helper()
+		r, err := h.desk.Release(t.Context(), p, "secure", collections.Order{Keys: []collections.KeptKey{key}, To: to, Reason: "really bad"})
+		if err != nil || r.Released != released || r.Asked != asked || r.Stay != stay {
+			t.Errorf("release of %d by %s: %+v, %v", key, p.Actor(), r, err)
+		}
+	}
+	release(root, keys[0], nil, 0, 1, 0)
+	release(root, keys[0], nil, 0, 0, 1)
+	release(root, keys[1], nil, 0, 1, 0)
+	release(other, keys[0], nil, 1, 0, 0)
+	h.has(vn, "vn", one)
+	release(root, keys[1], []string{"lk"}, 0, 0, 1)
+	h.has(lk, "lk")
+	release(other, keys[1], []string{"lk"}, 1, 0, 0)
+	h.has(vn, "vn", one)
+	h.has(lk, "lk", two, m, says)
+	h.journals("kept.release", 2, `"asked":["local:0"]`)
+}

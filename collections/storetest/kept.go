@@ -427,6 +427,17 @@ func keptSecond(e *env) {
 	if _, err := e.store.Publish(e.ctx, p); !errors.Is(err, collections.ErrDenied) {
 		e.Errorf("published by the one who asked: %v, want denied", err)
 	}
+	keys = append(keys, e.keeps(north, item(3, keep(vn), two))...)
+	e.settle(collections.Settlement{
+		Operation: secure, Actor: s.Actor, Still: agree, Reason: "a false alarm",
+		Amend: []collections.Amended{{Key: keys[2], Asked: s.Actor, Because: "a false alarm"}},
+	})
+	p = e.publication(north, item(3, to(vn), was(keys[2])))
+	p.Actor, p.Reason = "operator_2", "a false alarm"
+	e.send(p)
+	var taken struct{ Asked []auth.Actor }
+	e.last(&taken, "kept.release")
+	equal(e, "who is in the journal as asking for what a publication took along", []auth.Actor{s.Actor}, taken.Asked)
 	e.reopen()
 	k := e.waiting(collections.KeptQuery{Keys: keys[:1]})[0]
 	if k.Asked != s.Actor || k.Because != "a false alarm" {
@@ -436,7 +447,7 @@ func keptSecond(e *env) {
 	if out := e.settle(s); out[1].Added == 0 {
 		e.Errorf("released by another: %+v", out)
 	}
-	e.gives("after two agreed", widest(), in(vn), every(), item(2), item(1))
+	e.gives("after two agreed", widest(), in(vn), every(), item(3), item(2), item(1))
 	var line struct{ Asked []auth.Actor }
 	e.last(&line, "kept.release")
 	equal(e, "who is in the journal as asking", []auth.Actor{"local:1000"}, line.Asked)

@@ -203,7 +203,7 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 		}
 		lines = append(lines, lineOf(now.Time(), p.Actor, kind, map[string]any{
 			"operation": p.Place.Operation, "batch": l.batch, "by": p.Status, "publisher": p.Publisher, "count": l.count, "ids": l.ids,
-			"first": runText(l.first), "last": runText(l.last), "collections": l.collections,
+			"first": runText(l.first), "last": runText(l.last), "collections": l.collections, "asked": l.asked,
 		}))
 	}
 	m.commit(lines...)

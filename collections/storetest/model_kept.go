@@ -243,6 +243,9 @@ func takenAlong(list []*batchLine, old *keptVersion, at collections.Added, it co
 		list = append(list, &batchLine{batch: batch, first: at})
 	}
 	l := list[i]
+	if old != nil && old.Asked != "" && !slices.Contains(l.asked, old.Asked) {
+		l.asked = append(l.asked, old.Asked)
+	}
 	l.count++
 	l.last, l.ids = at, append(l.ids, it.ID)
 	for _, c := range it.To {
