@@ -165,7 +165,7 @@ func (in *intake) hold() {
 	for i := range in.publication.Items {
 		it := &in.publication.Items[i]
 		reasons, second := h.reasons(it, in.watched[i])
-		if len(reasons) == 0 || it.Foreign {
+		if len(reasons) == 0 || it.Foreign || it.Brought { // what is brought was judged when it was published
 			continue
 		}
 		keep := Keep{Kind: KeepHeld, Reasons: reasons, To: it.To, Second: second}

@@ -379,3 +379,31 @@ func TestGuardBlocksThroughIntake(t *testing.T) {
 	h.has(lk, "lk", two, m, says)
 	h.journals("kept.release", 2, `"asked":["local:0"]`)
 }
+
+// TestBroughtObjectsAreNotHeldAgain: what somebody looked at, or what was published before the rule, comes
+// along with what needs it.
+func TestBroughtObjectsAreNotHeldAgain(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	root, _ := operators()
+	waits, seen := malware(1), object("malware", 2, `,"name":"N","is_family":true`+listed("LK"))
+	h.intake(vendor, nil, waits)
+	h.hold("acme", "type=malware")
+	h.intake(vendor, nil, seen)
+	keys := h.queue(collections.KeptQuery{Kind: collections.KeepHeld})
+	if _, err := h.desk.Release(t.Context(), root, "secure", collections.Order{Keys: []collections.KeptKey{keys[0].Key}, Reason: "seen"}); err != nil {
+		t.Fatal(err)
+	}
+	one := evil(3, listed("VN"))
+	first := relation(4, "indicates", objectID("indicator", 3), objectID("malware", 1))
+	second := relation(5, "indicates", objectID("indicator", 3), objectID("malware", 2))
+	s := h.intake(vendor, nil, one, first, second)
+	if s.Kept != 0 {
+		t.Errorf("status %+v", s)
+	}
+	h.has(vn, "vn", one, waits, first, seen, second)
+	if list := h.queue(collections.KeptQuery{}); len(list) != 0 {
+		t.Errorf("kept: %+v", list)
+	}
+}
