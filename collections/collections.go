@@ -93,9 +93,12 @@ type Item struct {
 }
 
 // Repeated is what the publisher is told of a duplicate: the item's own message, and where the version
-// that is there has another level, that it keeps it.
-func (it *Item) Repeated(there stix.Level) string {
+// that is there has another level or, RED, names others, that it keeps them.
+func (it *Item) Repeated(there stix.Level, named []auth.PartnerID) string {
+	alike := func(p auth.PartnerID) bool { return slices.Contains(it.Named, p) }
 	switch {
+	case there == stix.Red && it.Level == stix.Red && (len(named) != len(it.Named) || slices.ContainsFunc(named, func(p auth.PartnerID) bool { return !alike(p) })):
+		return "it was published before for other recipients and stays theirs; a later version takes others"
 	case there == it.Level:
 		return it.Message
 	case there == stix.Unknown || there == stix.Unmarked:

@@ -391,7 +391,7 @@ func (t *tally) stay(p *publication, it *collections.Item, there *version, kept 
 	if !kept {
 		t.Duplicate++
 		if there != nil {
-			version, message = there.Version.Text, it.Repeated(there.Level)
+			version, message = there.Version.Text, it.Repeated(there.Level, there.Named)
 		}
 	}
 	t.succeed(it, version, message, true)

@@ -172,7 +172,7 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 		} else if keep == nil {
 			s.Duplicate++
 			if there != nil {
-				text, message = there.Version.Text, it.Repeated(there.Level)
+				text, message = there.Version.Text, it.Repeated(there.Level, there.Named)
 			}
 		}
 		s.Successes = append(s.Successes, collections.Detail{ID: string(it.ID), Version: text, Message: message})

@@ -161,6 +161,12 @@ func statusRepeated(e *env) {
 	if s.Duplicate != 2 || s.Successes[0].Message == "" || s.Successes[1].Message != "" {
 		e.Errorf("publishing again gives %+v; want a message for the first alone", s)
 	}
+	e.added(north, item(3, level(stix.Red), named(hanoi)), item(4, level(stix.Red), named(hanoi)))
+	e.reopen()
+	s = e.publish(north, item(3, level(stix.Red), named(south)), item(4, level(stix.Red), named(hanoi)))
+	if s.Duplicate != 2 || s.Successes[0].Message == "" || s.Successes[1].Message != "" {
+		e.Errorf("publishing again for others gives %+v; want a message for the first alone", s)
+	}
 	known, err := e.store.Levels(e.ctx, secure, north, []stix.ID{item(1).ID})
 	e.check("asking for a level", err)
 	if known[item(1).ID] != stix.Unknown {
