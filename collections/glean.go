@@ -10,12 +10,13 @@ import (
 
 // Bounds of what is gleaned and of what is asked of it.
 const (
-	MaxGleaned = 2000   // object versions of one call of Glean
-	MaxValues  = 1000   // values of one object version that are counted
-	MaxAsked   = 100    // values that one question counts
-	MaxLapses  = 20_000 // object versions that are looked at for a page of what lapsed, shown or not
-	MaxCommon  = 2000   // values that are looked at for a page of what several report, shown or not
-	MaxReports = 1000   // objects that are looked at for one value and one publisher
+	MaxGleaned = 8000    // object versions of one call of Glean
+	MaxValues  = 1000    // values of one object version that are counted
+	MaxAsked   = 100     // values that one question counts
+	MaxLapses  = 20_000  // object versions that are looked at for a page of what lapsed, shown or not
+	MaxCommon  = 2000    // values that are looked at for a page of what several report, shown or not
+	MaxPassed  = 100_000 // what one publisher reports and is passed over for such a page, about
+	MaxReports = 1000    // objects that are looked at for one value and one publisher
 )
 
 // Gist is what is read once from the bytes of an object version after it was added, and kept beside it.
@@ -32,8 +33,9 @@ type Value struct {
 	Text string `json:"value"`
 }
 
-// GistOf reads a gist. It keeps nothing of raw.
-type GistOf func(raw []byte) Gist
+// GistOf reads the gists of objects and calls each once for every one, in order. It keeps nothing of their
+// bytes; Values are its own again when each returns.
+type GistOf func(objects [][]byte, each func(Gist))
 
 // Gisted is one object version with its gist.
 type Gisted struct {
@@ -123,6 +125,7 @@ type Gleaner interface {
 	Reports(ctx context.Context, a Audience, op auth.OperationID, values []Value) ([]Reported, error)
 
 	// Common lists the values that two or more publishers report to the audience, one of them in this
-	// collection. It looks at MaxCommon at most, as Lapsed does. read gives the values of the bytes.
+	// collection. It looks at MaxCommon at most and passes MaxPassed over, so that a page may end early, as
+	// Lapsed's. read gives the values of the bytes.
 	Common(ctx context.Context, a Audience, at Place, after CommonPosition, limit int, read GistOf) (CommonPage, error)
 }

@@ -19,7 +19,7 @@ type Gleaning struct {
 }
 
 // maxRounds bounds what a question gleans itself before it is answered: this many calls of Glean.
-const maxRounds = 100
+const maxRounds = 200_000 / MaxGleaned
 
 // lapseOverlap is how long before now the next list of lapses begins: what was being committed while
 // this one was made is in one of them, and what is in both is the same.

@@ -23,17 +23,16 @@ import (
 // gleaning reads objects for the tests as main does, of domains alone.
 func gleaning() collections.Gleaning {
 	return collections.Gleaning{
-		Gist: func(raw []byte) (g collections.Gist) {
-			s := stix.NewScanner(bytes.NewReader(slices.Concat([]byte(`{"objects":[`), raw, []byte("]}"))), stix.Limits{})
-			if !s.Next() {
-				return g
+		Gist: func(list [][]byte, each func(collections.Gist)) {
+			s := stix.NewScanner(bytes.NewReader(slices.Concat([]byte(`{"objects":[`), bytes.Join(list, []byte(",")), []byte("]}"))), stix.Limits{})
+			for s.Next() {
+				g := collections.Gist{Revoked: s.Object().Revoked}
+				g.Until, g.Stated = guard.DefaultLifetimes().Expires(s.Object())
+				s.Object().Observed(func(c *stix.Comparison, _ string) {
+					g.Values = append(g.Values, collections.Value{Kind: c.Kind.String(), Text: string(c.Value)})
+				})
+				each(g)
 			}
-			g.Revoked = s.Object().Revoked
-			g.Until, g.Stated = guard.DefaultLifetimes().Expires(s.Object())
-			s.Object().Observed(func(c *stix.Comparison, _ string) {
-				g.Values = append(g.Values, collections.Value{Kind: c.Kind.String(), Text: string(c.Value)})
-			})
-			return g
 		},
 		Value: func(text string) (collections.Value, error) {
 			if !strings.Contains(text, ".") {

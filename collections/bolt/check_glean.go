@@ -1,9 +1,7 @@
 package bolt
 
 import (
-	"bytes"
 	"fmt"
-	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -11,39 +9,29 @@ import (
 	"liaison/collections"
 )
 
-// checkBlocks is how many blocks of what was gleaned one read transaction looks at.
-const checkBlocks = 16
+// checkChunks is how many chunks of what was gleaned one read transaction looks at.
+const checkChunks = 256
 
 // gleaned looks at what was gleaned of an operation: that rows are in order and of versions that were
-// read already, and that those of values are of versions that the index has.
+// read already, and that those of values and lapses are of versions that are there.
 func (c *checker) gleaned(op auth.OperationID) error {
 	where := "what was gleaned of operation " + string(op)
-	var names [][]byte
+	there := false
 	err := c.view(where, func(tx *bbolt.Tx) error {
 		o := tx.Bucket(operationName(op))
 		if o == nil {
 			return nil
 		}
+		there = true
 		if upTo := keyOf(o, keyGleaned); upTo > keyOf(o, keyLast) {
 			c.fault(where, "it was read up to %s, after the newest version", upTo)
 		}
-		names = append(names, nil)
-		return o.ForEachBucket(func(name []byte) error {
-			if len(name) > 1 && name[0] == 'c' {
-				names = append(names, slices.Clone(name))
-			}
-			return nil
-		})
+		_, err := readPublishers(o)
+		return err
 	})
-	for _, name := range names {
-		buckets := []string{bucketLapses, bucketCommon}
-		if name == nil {
-			buckets = []string{bucketGists, bucketValues}
-		}
-		for _, bucket := range buckets {
-			if err == nil {
-				err = c.blocks(op, name, bucket, where)
-			}
+	for _, bucket := range []string{bucketGists, bucketValues, bucketLapses} {
+		if err == nil && there {
+			err = c.chunks(op, bucket, where)
 		}
 	}
 	return err
@@ -53,52 +41,102 @@ func keyOf(o *bbolt.Bucket, key string) collections.Added {
 	return collections.Added(numberOf(o.Get([]byte(key))))
 }
 
-// blocks looks at one bucket, of the operation or of the collection in it.
-func (c *checker) blocks(op auth.OperationID, collection []byte, bucket, where string) error {
-	return c.walk(where, checkBlocks, func(tx *bbolt.Tx) (*bbolt.Bucket, func(k, v []byte), error) {
-		o := c.s.openOperation(tx, op)
-		in := o.op
-		if collection != nil {
-			in = in.Bucket(collection)
+// chunks looks at one bucket.
+func (c *checker) chunks(op auth.OperationID, bucket, where string) error {
+	w := gleanings{bucket: bucket}
+	return c.walk(where, checkChunks, func(tx *bbolt.Tx) (_ *bbolt.Bucket, _ func(k, v []byte), err error) {
+		w.o, w.resumed = c.s.openOperation(tx, op), w.o != nil
+		w.upTo = keyOf(w.o.op, keyGleaned)
+		if w.publishers, err = readPublishers(w.o.op); err != nil {
+			return nil, nil, err
 		}
-		upTo := keyOf(o.op, keyGleaned)
-		return in.Bucket([]byte(bucket)), func(k, v []byte) {
-			if what := c.block(o, bucket, v, upTo); what != "" {
-				c.fault(where, "%s block %x: %s", bucket, k, what)
+		return w.o.op.Bucket([]byte(bucket)), func(k, v []byte) {
+			if what := w.chunk(k, v); what != "" {
+				c.fault(where, "%s chunk %x: %s", bucket, k, what)
 			}
 		}, nil
 	})
 }
 
-// block says what is wrong with one.
-func (c *checker) block(o *opened, bucket string, v []byte, upTo collections.Added) string {
-	size := tierRow
-	if bucket == bucketGists {
-		size = gistRow
-	}
-	if len(v) == 0 || len(v)%size != 0 {
+// gleanings looks at chunks one after the other.
+type gleanings struct {
+	bucket     string
+	o          *opened
+	upTo       collections.Added
+	publishers publishers
+	rows       []row
+	part       branch // of the last chunk of a tier, its block, its number and its last row
+	block      uint32
+	number     int
+	last       row
+	resumed    bool // by another transaction: what was before the next chunk may have been written anew
+}
+
+// chunk says what is wrong with one.
+func (w *gleanings) chunk(k, v []byte) string {
+	var err error
+	if w.rows, err = readChunk(w.rows[:0], v); err != nil || len(w.rows) == 0 {
 		return "it is cut off"
 	}
-	for i := 0; i < len(v); i += size {
-		if i > 0 && bytes.Compare(v[i-size:i], v[i:i+size]) >= 0 {
-			return fmt.Sprintf("row %d is out of order", i/size)
+	if w.resumed {
+		w.last = row{}
+	}
+	if w.bucket == bucketGists {
+		if len(k) != 8 || uint64(keyAdded(k)) != w.rows[len(w.rows)-1].key {
+			return "its key is not its last row's"
 		}
-		var added collections.Added
-		switch bucket {
-		case bucketGists:
-			added = keyAdded(v[i:])
-		case bucketLapses:
-			added = keyAdded(v[i+8:])
-		case bucketValues:
-			added = keyAdded(v[i+24:])
-			r := row(v[i:])
-			if list, err := o.index.find(r.at(2)); err != nil || !slices.ContainsFunc(list, func(e entry) bool { return e.added == added }) {
-				return fmt.Sprintf("row %d is of a version %s that is not there", i/size, added)
-			}
+	} else {
+		p, number, chunk, ok := readTierKey(k)
+		switch {
+		case !ok:
+			return "its key is damaged"
+		case partOf(p.space, p.depth, w.rows[0].key) != p || partOf(p.space, p.depth, w.rows[len(w.rows)-1].key) != p:
+			return "its rows are of another part"
+		case w.resumed:
+		case p == w.part && number == w.block && chunk != w.number+1, (p != w.part || number != w.block) && chunk != 0:
+			return "a chunk before it is missing"
+		case chunk == 0:
+			w.last = row{}
 		}
-		if added > upTo {
-			return fmt.Sprintf("row %d is of %s, which was not read yet", i/size, added)
+		w.part, w.block, w.number = p, number, chunk
+	}
+	w.resumed = false
+	for i, r := range w.rows {
+		if (i > 0 || w.last != row{}) && !w.last.less(&r) {
+			return fmt.Sprintf("row %d is out of order", i)
 		}
+		w.last = r
+		if what := w.row(r); what != "" {
+			return fmt.Sprintf("row %d is %s", i, what)
+		}
+	}
+	return ""
+}
+
+// row says what a row is that must not be.
+func (w *gleanings) row(r row) string {
+	added, in := collections.Added(r.key), uint16(0)
+	switch w.bucket {
+	case bucketValues:
+		added, in = collections.Added(r.val), uint16(r.tag)
+		if n := r.tag >> 16; n == 0 || n > uint64(len(w.publishers.names)) {
+			return fmt.Sprintf("of a publisher %d that is not there", n)
+		}
+	case bucketLapses:
+		added, in = collections.Added(r.tag), w.part.space
+	}
+	if added > w.upTo {
+		return fmt.Sprintf("of %s, which was not read yet", added)
+	}
+	if w.bucket == bucketGists {
+		return ""
+	}
+	shelf, err := w.o.shelf(in)
+	if err == nil {
+		_, err = shelf.versionAt(added)
+	}
+	if err != nil {
+		return fmt.Sprintf("of a version %s that is not there", added)
 	}
 	return ""
 }

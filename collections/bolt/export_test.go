@@ -94,6 +94,10 @@ func ReadAnything(b []byte) {
 			readEntry(r.at(i))
 		}
 	}
+	if rows, err := readChunk(nil, b); err == nil && len(rows) > 0 {
+		appendChunk(nil, rows)
+	}
+	readTierKey(b)
 	readSet(b)
 	trackNamed(b)
 	readSpoolMark(b)
@@ -117,6 +121,7 @@ func Samples() [][]byte {
 	return [][]byte{
 		refs.writeObjects(nil), refs.writeTail(), writeFacts(s.list), s.writeObjects(nil), s.writeTail(), inMany([]uint16{1, 2}, []uint16{3}), (&entry{hash: 1 << 50, added: 7}).append(make([]byte, runHeader)),
 		overTrack("hanoi", mixNamed, kindLast).name(), spoolMark{1, 2}.bytes(),
+		Chunk([]Row{{1 << 50, 3, 7}, {1 << 60, 1 << 63, 0}, {1 << 60, 1 << 63, 1}}),
 	}
 }
 

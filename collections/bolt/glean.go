@@ -1,11 +1,12 @@
 package bolt
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -18,29 +19,25 @@ import (
 // What is gleaned of the bytes of objects after their commit, up to a watermark: operation keys
 //
 //	"gleaned"   8 bytes: the date_added up to which all was read
-//	z           last µs of a block: 17 bytes for each version with something to say: date_added, valid_until
-//	            in µs, flags
-//	v           tiers of values, a part is the first byte of the hash: hash of the value, of its publisher,
-//	            of the object's id, date_added
+//	z           last date_added of a chunk: rows of the versions with something to say: date_added, flags,
+//	            valid_until in µs
+//	v           tiers of values, space 0: hash of the value; publisher and collection, 16 bits each;
+//	            date_added. The collection is one that the version was in
+//	e           tiers of when versions lapse, a space is a collection's number: when in µs, date_added, flags
+//	u           2 bytes number of a publisher: its id
 //
-// and in each collection
-//
-//	e           tiers of when versions lapse, a part is a week: when in µs, date_added, valid_until, flags
-//	r           tiers of values that two publishers name, parts as in v: hash of the value, 0, 0, 0
-//
-// Rows are never taken back: whether a version is present, where, for whom and the last one is asked of
-// the facts and of the id index when an answer is made, so that deletions and withdrawals need nothing here.
+// Rows and chunks are drawn in tiers.go. Rows are never taken back: whether a version is present, where,
+// for whom and the last one is asked of the facts and of the id index when an answer is made, so that
+// deletions and withdrawals need nothing here.
 const (
-	keyGleaned   = "gleaned"
-	bucketGists  = "z"
-	bucketValues = "v"
-	bucketLapses = "e"
-	bucketCommon = "r"
+	keyGleaned       = "gleaned"
+	bucketGists      = "z"
+	bucketValues     = "v"
+	bucketLapses     = "e"
+	bucketPublishers = "u"
 
-	gistRow    = 17
-	gistBlock  = 32 << 10 // bytes
-	gleanBytes = 4 << 20  // of objects that are read in one call, about
-	oldReports = 1000     // versions of a value's first publisher whose collections are looked up
+	gleanBytes = 1 << 20 // of objects that are read at once, about
+	gleanRows  = 1 << 16 // of values and lapses that one call writes, about
 )
 
 const (
@@ -49,67 +46,61 @@ const (
 	gistRevoked
 )
 
-// week is the part of lapses, in µs.
-const week = 7 * 24 * 3600 * 1_000_000
-
-func lapsePart(at uint64) []byte { return binary.BigEndian.AppendUint32(nil, uint32(at/week)) }
-
-func valuePart(hash uint64) []byte { return []byte{byte(hash >> 56)} }
-
-func (s *Store) hashText(kind byte, parts ...string) uint64 {
-	b := append([]byte(s.id), 0, kind)
-	for _, p := range parts {
-		b = appendText(b, p)
-	}
-	sum := sha256.Sum256(b)
+func (s *Store) hashValue(v collections.Value) uint64 {
+	b := append(append(make([]byte, 0, 256), s.id...), 0, 'v')
+	sum := sha256.Sum256(appendText(appendText(b, v.Kind), v.Text))
 	return binary.BigEndian.Uint64(sum[:])
 }
-
-func (s *Store) hashValue(v collections.Value) uint64 { return s.hashText('v', v.Kind, v.Text) }
-
-func (s *Store) hashPublisher(p auth.PartnerID) uint64 { return s.hashText('p', string(p)) }
 
 // gleaned is one object version on its way.
 type gleaned struct {
 	added     collections.Added
-	id        uint64
-	publisher uint64
-	in        []auth.CollectionID
-	raw       []byte
+	publisher uint16
+	in        []uint16 // collections
 	until     int64
 	flags     byte
-	values    []uint64
 }
 
 // gleaning is what one call writes.
 type gleaning struct {
-	op       auth.OperationID
-	from, to collections.Added
-	list     []gleaned
-	common   map[auth.CollectionID][]row
+	store      *Store
+	op         auth.OperationID
+	from, to   collections.Added
+	list       []gleaned // of this round
+	raws       [][]byte  // their bytes
+	text       []byte    // what raws lies in
+	read       int       // versions
+	publishers publishers
+	gists      []row
+	values     []row
+	lapses     map[uint16][]row // by collection
+	rows       int              // of values and lapses
+	room       []uint16
+
+	edits [3][]edit // of z, v and e
 }
 
-// Glean implements collections.Gleaner. Only the last of its three steps is the committer's.
+// Glean implements collections.Gleaner. Only the last of its steps is the committer's.
 func (s *Store) Glean(ctx context.Context, op auth.OperationID, read collections.GistOf) (more bool, err error) {
 	s.gleans.Lock()
 	defer s.gleans.Unlock()
-	g := &gleaning{op: op}
-	err = s.view(ctx, func(tx *bbolt.Tx) (err error) {
-		more, err = s.gather(tx, g)
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("gleaning %s: %w", op, err)
+	g := &gleaning{store: s, op: op, lapses: map[uint16][]row{}}
+	for more = true; more && g.read < collections.MaxGleaned && g.rows < gleanRows; {
+		err = s.view(ctx, func(tx *bbolt.Tx) (err error) {
+			more, err = g.gather(tx)
+			return err
+		})
+		if err != nil {
+			return false, fmt.Errorf("gleaning %s: %w", op, err)
+		}
+		more = g.take(read) || more
 	}
 	if g.to <= g.from {
 		return false, nil
 	}
-	for i := range g.list {
-		s.read(&g.list[i], read)
-	}
-	err = s.view(ctx, func(tx *bbolt.Tx) error { return s.meet(tx, g) })
+	err = s.view(ctx, g.weave)
 	if err == nil {
-		err = s.do(&request{ctx: ctx, size: 256 * len(g.list), plan: func(b *batch) error {
+		err = s.do(&request{ctx: ctx, size: g.size(), plan: func(b *batch) error {
 			b.gleanings = append(b.gleanings, g)
 			return nil
 		}})
@@ -120,34 +111,73 @@ func (s *Store) Glean(ctx context.Context, op auth.OperationID, read collections
 	return more, nil
 }
 
-// read makes the gist of a version.
-func (s *Store) read(v *gleaned, read collections.GistOf) {
-	gist := read(v.raw)
-	v.raw = nil
-	if !gist.Until.IsZero() {
-		v.until, v.flags = gist.Until.UnixMicro(), v.flags|gistUntil
+// publishers numbers them.
+type publishers struct {
+	numbers map[string]uint16
+	names   []string // number 1 first
+	stored  int
+	last    string // that was asked for
+	number  uint16
+}
+
+func readPublishers(o *bbolt.Bucket) (p publishers, err error) {
+	p.numbers = map[string]uint16{}
+	if b := o.Bucket([]byte(bucketPublishers)); b != nil {
+		err = b.ForEach(func(k, v []byte) error {
+			if len(k) != 2 || int(binary.BigEndian.Uint16(k)) != len(p.names)+1 {
+				return errDamaged
+			}
+			p.add(string(v))
+			return nil
+		})
 	}
-	if gist.Stated {
-		v.flags |= gistStated
+	p.stored = len(p.names)
+	return p, err
+}
+
+func (p *publishers) add(name string) uint16 {
+	p.names = append(p.names, name)
+	p.numbers[name] = uint16(len(p.names))
+	return uint16(len(p.names))
+}
+
+func (p *publishers) of(name string) (uint16, error) {
+	if name == p.last && p.number != 0 {
+		return p.number, nil
 	}
-	if gist.Revoked { // which reports nothing any more
-		v.flags |= gistRevoked
-		return
+	n, known := p.numbers[name]
+	if !known {
+		if len(p.names) == 1<<16-1 {
+			return 0, fmt.Errorf("%w: an operation has values of at most %d publishers", collections.ErrUnavailable, 1<<16-1)
+		}
+		n = p.add(name)
 	}
-	for _, value := range gist.Values[:min(len(gist.Values), collections.MaxValues)] {
-		v.values = append(v.values, s.hashValue(value))
+	p.last, p.number = name, n
+	return n, nil
+}
+
+// put writes those that are new.
+func (p *publishers) put(o *bbolt.Bucket) error {
+	if p.stored == len(p.names) {
+		return nil
 	}
-	slices.Sort(v.values)
-	v.values = slices.Compact(v.values)
+	b, err := o.CreateBucketIfNotExists([]byte(bucketPublishers))
+	for i := p.stored; i < len(p.names) && err == nil; i++ {
+		err = b.Put(binary.BigEndian.AppendUint16(nil, uint16(i+1)), []byte(p.names[i]))
+	}
+	return err
 }
 
 // lane is a collection whose versions are gathered.
 type lane struct {
 	*shelf
-	id auth.CollectionID
-	f  *facts
-	i  int
-	at collections.Added // the version that is next
+	f       *facts
+	i       int
+	at      collections.Added // the version that is next
+	here    *facts            // whose bytes these are:
+	objects objects
+	from    objects // the parcel that was read last
+	parcel  uint64
 }
 
 // next moves to the first version after a; false at the end.
@@ -168,56 +198,94 @@ func (l *lane) next(a collections.Added) (bool, error) {
 	return true, nil
 }
 
-// gather takes the versions after the watermark out of all collections, in order of date_added.
-func (s *Store) gather(tx *bbolt.Tx, g *gleaning) (more bool, err error) {
+// raw gives the bytes of the version that is next. They end with the transaction.
+func (l *lane) raw() (raw []byte, err error) {
+	if l.here != l.f {
+		if l.objects, err = l.bytesAt(l.at); err != nil {
+			return nil, err
+		}
+		l.here = l.f
+	}
+	if !l.objects.refs {
+		return l.objects.span(l.i, l.i+1), nil
+	}
+	r, size := l.objects.ref(l.i)
+	if r.parcel == 0 {
+		return l.objects.inline(r, size)
+	}
+	if r.parcel != l.parcel {
+		if l.from, err = readParcel(l.parcels, r.parcel); err != nil {
+			return nil, err
+		}
+		l.parcel = r.parcel
+	}
+	if raw = l.from.span(int(r.pos), int(r.pos)+1); len(raw) != size {
+		return nil, errDamaged
+	}
+	return raw, nil
+}
+
+// gather takes versions after the watermark out of all collections, in order of date_added.
+func (g *gleaning) gather(tx *bbolt.Tx) (more bool, err error) {
+	g.list, g.raws, g.text, g.room = g.list[:0], g.raws[:0], g.text[:0], g.room[:0]
 	o := tx.Bucket(operationName(g.op))
 	if o == nil {
 		return false, nil
 	}
+	if g.publishers.numbers == nil {
+		if g.publishers, err = readPublishers(o); err != nil {
+			return false, fmt.Errorf("publishers: %w", err)
+		}
+		g.from = collections.Added(numberOf(o.Get([]byte(keyGleaned))))
+		g.to = g.from
+	}
 	last := collections.Added(numberOf(o.Get([]byte(keyLast))))
-	g.from = collections.Added(numberOf(o.Get([]byte(keyGleaned))))
-	if g.to = g.from; last <= g.from {
+	if last <= g.to {
 		return false, nil
 	}
-	var lanes []*lane
-	err = o.ForEachBucket(func(name []byte) error {
-		if len(name) < 2 || name[0] != 'c' {
-			return nil
-		}
-		id := auth.CollectionID(name[1:])
-		shelf, err := openShelf(tx, s.delta(g.op), collections.Place{Operation: g.op, Collection: id})
-		if err != nil {
-			return err
-		}
-		l := &lane{shelf: shelf, id: id}
-		ok, err := l.next(g.from)
-		if ok {
-			lanes = append(lanes, l)
-		}
-		return err
-	})
-	for size := 0; err == nil; {
+	lanes, err := g.lanes(tx, o)
+	for err == nil {
 		if len(lanes) == 0 {
 			g.to = last
 			return false, nil
 		}
-		if len(g.list) == collections.MaxGleaned || size >= gleanBytes {
+		if g.read+len(g.list) == collections.MaxGleaned || len(g.text) >= gleanBytes {
 			return true, nil
 		}
 		g.to = lanes[0].at
-		for _, l := range lanes {
+		for _, l := range lanes[1:] {
 			g.to = min(g.to, l.at)
 		}
-		if lanes, err = s.pick(g, lanes, &size); err != nil {
+		if lanes, err = g.pick(lanes); err != nil {
 			return false, fmt.Errorf("object version of %s: %w", g.to, err)
 		}
 	}
 	return false, err
 }
 
+func (g *gleaning) lanes(tx *bbolt.Tx, o *bbolt.Bucket) (list []*lane, err error) {
+	err = o.ForEachBucket(func(name []byte) error {
+		if len(name) < 2 || name[0] != 'c' {
+			return nil
+		}
+		shelf, err := openShelf(tx, g.store.delta(g.op), collections.Place{Operation: g.op, Collection: auth.CollectionID(name[1:])})
+		if err != nil {
+			return err
+		}
+		l := &lane{shelf: shelf}
+		ok, err := l.next(g.to)
+		if ok {
+			list = append(list, l)
+		}
+		return err
+	})
+	return list, err
+}
+
 // pick takes the version of g.to, and moves the lanes on that have it.
-func (s *Store) pick(g *gleaning, lanes []*lane, size *int) ([]*lane, error) {
+func (g *gleaning) pick(lanes []*lane) ([]*lane, error) {
 	v := gleaned{added: g.to}
+	first := len(g.room)
 	for i := 0; i < len(lanes); {
 		l := lanes[i]
 		if l.at != g.to {
@@ -225,23 +293,11 @@ func (s *Store) pick(g *gleaning, lanes []*lane, size *int) ([]*lane, error) {
 			continue
 		}
 		if l.f.present(l.i) {
-			v.in = append(v.in, l.id)
-		}
-		if l.f.present(l.i) && v.raw == nil {
-			f, err := l.f.version(l.i)
-			if err != nil {
-				return nil, err
+			if g.room = append(g.room, l.number); len(g.room) == first+1 {
+				if err := g.bytes(&v, l); err != nil {
+					return nil, err
+				}
 			}
-			v.id, v.publisher = hashID(s.id, f.ID), s.hashPublisher(f.Publisher)
-			all, err := l.bytesAt(g.to)
-			if err == nil {
-				var one bitmap
-				v.raw, err = all.append(nil, one.set(l.i))
-			}
-			if err != nil || len(v.raw) == 0 {
-				return nil, orDamaged(err)
-			}
-			*size += len(v.raw)
 		}
 		ok, err := l.next(g.to)
 		if err != nil {
@@ -253,168 +309,150 @@ func (s *Store) pick(g *gleaning, lanes []*lane, size *int) ([]*lane, error) {
 		}
 		i++
 	}
-	if v.raw != nil {
+	if len(g.room) > first {
+		v.in = g.room[first:len(g.room):len(g.room)]
 		g.list = append(g.list, v)
 	}
 	return lanes, nil
 }
 
-// meet finds the values that more than one publisher names now, and their collections.
-func (s *Store) meet(tx *bbolt.Tx, g *gleaning) error {
-	o := s.openOperation(tx, g.op)
-	if o == nil {
-		return errDamaged
-	}
-	m := meeting{store: s, o: o, g: g, known: map[uint64]*named{}, done: map[spread]bool{}, read: map[string]blocks{}}
-	g.common = map[auth.CollectionID][]row{}
-	for i := range g.list {
-		for _, hash := range g.list[i].values {
-			if err := m.value(&g.list[i], hash); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func tiersOf(in *bbolt.Bucket, name string, part int) tiers {
-	if in == nil {
-		return tiers{part: part}
-	}
-	return tiers{in.Bucket([]byte(name)), part}
-}
-
-// meeting is what meet looks things up in.
-type meeting struct {
-	store *Store
-	o     *opened
-	g     *gleaning
-	known map[uint64]*named // by the hash of the value
-	done  map[spread]bool
-	read  map[string]blocks // by bucket and part
-}
-
-// named is who names a value: the first of them, and whether there are others.
-type named struct {
-	publishers []uint64
-	in         []auth.CollectionID // of the versions of this call, while there is one publisher
-	common     bool
-}
-
-// spread is a value that is listed in a collection.
-type spread struct {
-	in   auth.CollectionID
-	hash uint64
-}
-
-func (m *meeting) blocks(of auth.CollectionID, t tiers, part []byte) (blocks, error) {
-	key := string(of) + string(part)
-	b, ok := m.read[key]
-	if !ok {
-		var err error
-		if b, err = t.blocks(part); err != nil {
-			return nil, err
-		}
-		m.read[key] = b
-	}
-	return b, nil
-}
-
-// value looks at one value of a version.
-func (m *meeting) value(v *gleaned, hash uint64) error {
-	b, err := m.blocks("", tiersOf(m.o.op, bucketValues, 1), valuePart(hash))
+// bytes takes the bytes and the publisher of a version.
+func (g *gleaning) bytes(v *gleaned, l *lane) error {
+	name, err := l.f.publisher(l.i)
 	if err != nil {
 		return err
 	}
-	k := m.known[hash]
-	if k == nil {
-		k = &named{publishers: publishersOf(b, hash, 2)}
-		k.common = len(k.publishers) > 1
-		m.known[hash] = k
+	if v.publisher, err = g.publishers.of(name); err != nil {
+		return err
 	}
-	if !slices.Contains(k.publishers, v.publisher) {
-		k.publishers = append(k.publishers, v.publisher)
+	raw, err := l.raw()
+	if err != nil || len(raw) == 0 {
+		return orDamaged(err)
 	}
-	if !k.common && len(k.publishers) > 1 { // from now on
-		k.common = true
-		if err := m.earlier(b, hash, k.publishers[0]); err != nil {
-			return err
-		}
-		if err := m.list(hash, k.in); err != nil {
-			return err
-		}
-		k.in = nil
+	if cap(g.text)-len(g.text) < len(raw) { // the bytes before stay where they are
+		g.text = make([]byte, 0, max(gleanBytes, len(raw))+gleanBytes/8)
 	}
-	if k.common {
-		return m.list(hash, v.in)
-	}
-	for _, c := range v.in {
-		if !slices.Contains(k.in, c) {
-			k.in = append(k.in, c)
-		}
-	}
+	from := len(g.text)
+	g.text = append(g.text, raw...)
+	g.raws = append(g.raws, g.text[from:])
 	return nil
 }
 
-// publishersOf gives the publishers of a value, at most so many.
-func publishersOf(b blocks, hash uint64, most int) (list []uint64) {
-	from := makeRow(hash, 0, 0, 0)
-	for len(list) < most {
-		r, ok := b.seek(from)
-		if !ok || r.at(0) != hash {
-			break
-		}
-		list = append(list, r.at(1))
-		if r.at(1)+1 == 0 {
-			break
-		}
-		from = makeRow(hash, r.at(1)+1, 0, 0)
-	}
-	return list
+func (f *facts) publisher(i int) (string, error) {
+	return f.str(f.types + int(binary.LittleEndian.Uint16(f.row(i)[38:])))
 }
 
-// earlier lists a value in the collections of what its first publisher has of it.
-func (m *meeting) earlier(b blocks, hash, publisher uint64) (err error) {
-	n := 0
-	b.rows(makeRow(hash, publisher, 0, 0), func(r row) bool {
-		if n++; r.at(0) != hash || r.at(1) != publisher || n > oldReports {
-			return false
+// take makes rows of what was gathered. It ends where they are many: cut.
+func (g *gleaning) take(read collections.GistOf) (cut bool) {
+	i := 0
+	read(g.raws, func(gist collections.Gist) {
+		if cut || i == len(g.list) {
+			return
 		}
-		var entries []entry
-		if entries, err = m.o.index.find(r.at(2)); err != nil {
-			return false
+		if cut = g.rows >= gleanRows && i > 0; cut {
+			g.to = g.list[i-1].added
+			return
 		}
-		for _, e := range entries {
-			if uint64(e.added) != r.at(3) {
-				continue
-			}
-			var in []uint16
-			if in, _, err = e.places.lists(m.o.sets); err == nil {
-				err = m.list(hash, m.o.ids(in))
-			}
-		}
-		return err == nil
+		g.one(&g.list[i], gist)
+		i++
 	})
-	return err
+	g.read += i
+	return cut
 }
 
-// list lists a value in collections where it is not yet.
-func (m *meeting) list(hash uint64, in []auth.CollectionID) error {
-	for _, c := range in {
-		at := spread{c, hash}
-		if m.done[at] {
-			continue
-		}
-		m.done[at] = true
-		b, err := m.blocks(c, tiersOf(m.o.op.Bucket(collectionName(c)), bucketCommon, 1), valuePart(hash))
-		if err != nil {
-			return err
-		}
-		if r, ok := b.seek(makeRow(hash, 0, 0, 0)); !ok || r.at(0) != hash {
-			m.g.common[c] = append(m.g.common[c], makeRow(hash, 0, 0, 0))
+// one makes the rows of a version.
+func (g *gleaning) one(v *gleaned, gist collections.Gist) {
+	if !gist.Until.IsZero() {
+		v.until, v.flags = gist.Until.UnixMicro(), v.flags|gistUntil
+	}
+	if gist.Stated {
+		v.flags |= gistStated
+	}
+	if gist.Revoked { // which reports nothing any more
+		v.flags |= gistRevoked
+		gist.Values = nil
+	}
+	for _, value := range gist.Values[:min(len(gist.Values), collections.MaxValues)] {
+		g.values = append(g.values, row{g.store.hashValue(value), uint64(v.publisher)<<16 | uint64(v.in[0]), uint64(v.added)})
+		g.rows++
+	}
+	if v.flags != 0 {
+		g.gists = append(g.gists, row{uint64(v.added), uint64(v.flags), uint64(v.until)})
+	}
+	if at, ok := v.lapse(); ok {
+		for _, c := range v.in {
+			g.lapses[c] = append(g.lapses[c], row{at, uint64(v.added), uint64(v.flags)})
+			g.rows++
 		}
 	}
+}
+
+// lapse gives when a version goes out of date or was revoked.
+func (v *gleaned) lapse() (at uint64, ok bool) {
+	switch {
+	case v.flags&gistRevoked != 0:
+		return uint64(v.added), true
+	case v.flags&gistUntil != 0:
+		return uint64(max(v.until, int64(v.added))), true
+	}
+	return 0, false
+}
+
+// weave makes the keys that are to be written.
+func (g *gleaning) weave(tx *bbolt.Tx) (err error) {
+	o := tx.Bucket(operationName(g.op))
+	if o == nil {
+		return errDamaged
+	}
+	if g.edits[0], err = g.chunks(o.Bucket([]byte(bucketGists))); err != nil {
+		return fmt.Errorf("gists: %w", err)
+	}
+	budget := tierBudget
+	values := weave{tiers: openTiers(o, bucketValues), split: splitRows, budget: &budget}
+	if len(g.values) > 0 {
+		if err := values.add(0, g.values); err != nil {
+			return fmt.Errorf("values: %w", err)
+		}
+	}
+	lapses := weave{tiers: openTiers(o, bucketLapses), split: splitRows, budget: &budget}
+	for _, c := range slices.Sorted(maps.Keys(g.lapses)) {
+		if err := lapses.add(c, g.lapses[c]); err != nil {
+			return fmt.Errorf("lapses: %w", err)
+		}
+	}
+	g.edits[1], g.edits[2] = values.edits, lapses.edits
 	return nil
+}
+
+// chunks makes chunks of z, of which the last one is continued while it is small.
+func (g *gleaning) chunks(b *bbolt.Bucket) (list []edit, err error) {
+	rows := g.gists
+	if b != nil && len(rows) > 0 {
+		if k, v := b.Cursor().Last(); len(v) < chunkBytes/2 {
+			last, err := readChunk(nil, v)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(last, rows...)
+			list = append(list, edit{key: slices.Clone(k)})
+		}
+	}
+	for len(rows) > 0 {
+		value, n := appendChunk(make([]byte, 0, chunkBytes), rows)
+		list = append(list, edit{addedKey(collections.Added(rows[n-1].key)), value})
+		rows = rows[n:]
+	}
+	return list, nil
+}
+
+// size gives about how many bytes are to be written.
+func (g *gleaning) size() (n int) {
+	for _, edits := range g.edits {
+		for _, e := range edits {
+			n += len(e.key) + len(e.value)
+		}
+	}
+	return n
 }
 
 // putGleanings writes what was gleaned.
@@ -432,122 +470,54 @@ func (b *batch) putGleanings() error {
 }
 
 func (g *gleaning) put(o *bbolt.Bucket) error {
-	budget := tierBudget
-	var values []row
-	lapses := map[auth.CollectionID][]row{}
-	for i := range g.list {
-		v := &g.list[i]
-		for _, hash := range v.values {
-			values = append(values, makeRow(hash, v.publisher, v.id, uint64(v.added)))
+	for i, name := range [...]string{bucketGists, bucketValues, bucketLapses} {
+		if len(g.edits[i]) == 0 {
+			continue
 		}
-		if at, ok := v.lapse(); ok {
-			r := makeRow(at, uint64(v.added), uint64(v.until), uint64(v.flags))
-			for _, c := range v.in {
-				lapses[c] = append(lapses[c], r)
-			}
+		b, err := o.CreateBucketIfNotExists([]byte(name))
+		if err == nil {
+			err = apply(b, g.edits[i])
 		}
-	}
-	if err := g.putGists(o); err != nil {
-		return err
-	}
-	if err := addRows(o, bucketValues, values, hashPart, &budget); err != nil {
-		return err
-	}
-	for c, rows := range lapses {
-		if err := addRows(o.Bucket(collectionName(c)), bucketLapses, rows, weekPart, &budget); err != nil {
+		if err != nil {
 			return err
 		}
 	}
-	for c, rows := range g.common {
-		if err := addRows(o.Bucket(collectionName(c)), bucketCommon, rows, hashPart, &budget); err != nil {
-			return err
-		}
+	if err := g.publishers.put(o); err != nil {
+		return err
 	}
 	return o.Put([]byte(keyGleaned), number(int64(g.to)))
 }
 
-// lapse gives when a version goes out of date or was revoked.
-func (v *gleaned) lapse() (at uint64, ok bool) {
-	switch {
-	case v.flags&gistRevoked != 0:
-		return uint64(v.added), true
-	case v.flags&gistUntil != 0:
-		return uint64(max(v.until, int64(v.added))), true
-	}
-	return 0, false
+// gists reads z.
+type gists struct {
+	b    *bbolt.Bucket // nil: none
+	last collections.Added
+	rows []row // of the chunk that was read last, which ends with last
 }
 
-func hashPart(r *row) []byte { return valuePart(r.at(0)) }
+func openGists(o *bbolt.Bucket) *gists { return &gists{b: o.Bucket([]byte(bucketGists))} }
 
-func weekPart(r *row) []byte { return lapsePart(r.at(0)) }
-
-// addRows writes rows of any parts.
-func addRows(in *bbolt.Bucket, name string, rows []row, part func(*row) []byte, budget *int) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	if in == nil {
-		return errDamaged
-	}
-	b, err := in.CreateBucketIfNotExists([]byte(name))
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(rows, func(a, b row) int { return bytes.Compare(a[:], b[:]) })
-	for len(rows) > 0 {
-		p := part(&rows[0])
-		n := 1
-		for n < len(rows) && bytes.Equal(part(&rows[n]), p) {
-			n++
+// of gives what was gleaned of the version with this date_added; no flags for none.
+func (g *gists) of(a collections.Added) (until int64, flags byte, err error) {
+	if len(g.rows) == 0 || uint64(a) < g.rows[0].key || a > g.last {
+		g.rows = g.rows[:0]
+		if g.b == nil {
+			return 0, 0, nil
 		}
-		if err := (tiers{b, len(p)}).add(p, rows[:n], budget); err != nil {
-			return err
+		k, v := g.b.Cursor().Seek(addedKey(a))
+		if k == nil {
+			return 0, 0, nil
 		}
-		rows = rows[n:]
-	}
-	return nil
-}
-
-// putGists writes the blocks of z.
-func (g *gleaning) putGists(o *bbolt.Bucket) error {
-	b, err := o.CreateBucketIfNotExists([]byte(bucketGists))
-	if err != nil {
-		return err
-	}
-	b.FillPercent = 1
-	var block []byte
-	for i := range g.list {
-		if v := &g.list[i]; v.flags != 0 {
-			block = binary.BigEndian.AppendUint64(block, uint64(v.added))
-			block = append(binary.BigEndian.AppendUint64(block, uint64(v.until)), v.flags)
+		if g.rows, err = readChunk(g.rows, v); err != nil || len(k) != 8 {
+			return 0, 0, errDamaged
 		}
-		if len(block) > 0 && (len(block) >= gistBlock || i == len(g.list)-1) {
-			last := block[len(block)-gistRow:][:8]
-			if err := b.Put(last, block); err != nil {
-				return err
-			}
-			block = nil
-		}
+		g.last = keyAdded(k)
 	}
-	return nil
-}
-
-// gist gives what was gleaned of the version with this date_added; no flags for none.
-func (o *opened) gist(a collections.Added) (until int64, flags byte, err error) {
-	b := o.op.Bucket([]byte(bucketGists))
-	if b == nil {
+	i, found := slices.BinarySearchFunc(g.rows, uint64(a), func(r row, key uint64) int { return cmp.Compare(r.key, key) })
+	if !found {
 		return 0, 0, nil
 	}
-	_, v := b.Cursor().Seek(addedKey(a))
-	if len(v)%gistRow != 0 {
-		return 0, 0, errDamaged
-	}
-	for ; len(v) > 0; v = v[gistRow:] {
-		if keyAdded(v) == a {
-			return int64(binary.BigEndian.Uint64(v[8:])), v[16], nil
-		}
-	}
-	return 0, 0, nil
+	return int64(g.rows[i].val), byte(g.rows[i].tag), nil
 }
 
 // untilOf gives the time of a gist.

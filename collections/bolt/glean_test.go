@@ -1,8 +1,9 @@
 package bolt_test
 
 import (
-	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,11 +16,13 @@ import (
 )
 
 // gistOfRaw gives each object an end and two values, one of which many have.
-func gistOfRaw(raw []byte) collections.Gist {
-	n := len(raw) + strings.Count(string(raw), "1")
-	return collections.Gist{
-		Until: time.Date(2025, time.January, n%28+1, 0, 0, 0, 0, time.UTC), Revoked: n%7 == 0,
-		Values: []collections.Value{{Kind: "word", Text: fmt.Sprint(n % 5)}, {Kind: "object", Text: string(raw)}},
+func gistOfRaw(list [][]byte, each func(collections.Gist)) {
+	for _, raw := range list {
+		n := len(raw) + strings.Count(string(raw), "1")
+		each(collections.Gist{
+			Until: time.Date(2025, time.January, n%28+1, 0, 0, 0, 0, time.UTC), Revoked: n%7 == 0,
+			Values: []collections.Value{{Kind: "word", Text: fmt.Sprint(n % 5)}, {Kind: "object", Text: string(raw)}},
+		})
 	}
 }
 
@@ -46,22 +49,44 @@ func TestCheckGleaned(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.Create = false
+	damage := func(f func(list []bolt.Row)) func(k, v []byte) ([]byte, []byte) {
+		return func(k, v []byte) ([]byte, []byte) {
+			list, err := bolt.ChunkRows(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f(list)
+			return k, bolt.Chunk(list)
+		}
+	}
 	for _, row := range []struct {
 		bucket string
-		change func(v []byte) []byte
+		change func(k, v []byte) ([]byte, []byte)
 		says   string
 	}{
-		{"v", func(v []byte) []byte { return v[:len(v)-1] }, "cut off"},
-		{"z", func(v []byte) []byte { return append(v, v...) }, "out of order"},
-		{"v", func(v []byte) []byte { v[16] ^= 1; return v }, "not there"},
-		{"z", func(v []byte) []byte { binary.BigEndian.PutUint64(v[len(v)-17:], 1<<60); return v }, "not read yet"},
+		{"v", func(k, v []byte) ([]byte, []byte) { return k, v[:len(v)-1] }, "cut off"},
+		{"e", func(k, v []byte) ([]byte, []byte) { return k, append(v, 0) }, "cut off"},
+		{"z", damage(func(list []bolt.Row) { list[0], list[1] = list[1], list[0] }), "out of order"},
+		{"z", damage(func(list []bolt.Row) { list[len(list)-1][0]++ }), "its key is not its last row's"},
+		{"v", damage(func(list []bolt.Row) { list[0][2]-- }), "not there"},
+		{"v", damage(func(list []bolt.Row) { list[0][1] |= 9 << 16 }), "of a publisher 9 that is not there"},
+		{"e", damage(func(list []bolt.Row) { list[len(list)-1][1] = 1 << 60 }), "not read yet"},
+		{"e", func(k, v []byte) ([]byte, []byte) { k[3]++; return k, v }, "of another part"},
+		{"e", func(k, v []byte) ([]byte, []byte) { k[16]++; return k, v }, "is missing"},
+		{"e", func(k, v []byte) ([]byte, []byte) { return k[:16], v }, "its key is damaged"},
+		{"u", func(k, _ []byte) ([]byte, []byte) { return []byte{1, 0}, []byte("fiji") }, "damaged"},
 	} {
-		var key, before []byte
+		var key, before, added []byte
 		change(t, o, func(tx *bbolt.Tx) error {
 			b := tx.Bucket([]byte("o" + secure)).Bucket([]byte(row.bucket))
 			k, v := b.Cursor().First()
 			key, before = slices.Clone(k), slices.Clone(v)
-			return b.Put(key, row.change(slices.Clone(v)))
+			var value []byte
+			added, value = row.change(slices.Clone(k), slices.Clone(v))
+			if err := b.Delete(key); err != nil {
+				return err
+			}
+			return b.Put(added, value)
 		})
 		s := open(t, o)
 		if list := strings.Join(faults(t, s), "\n"); !strings.Contains(list, row.says) {
@@ -71,7 +96,83 @@ func TestCheckGleaned(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(t, o, func(tx *bbolt.Tx) error {
-			return tx.Bucket([]byte("o"+secure)).Bucket([]byte(row.bucket)).Put(key, before)
+			b := tx.Bucket([]byte("o" + secure)).Bucket([]byte(row.bucket))
+			if err := b.Delete(added); err != nil {
+				return err
+			}
+			return b.Put(key, before)
+		})
+	}
+}
+
+// TestTiers: rows that come in any portions, of keys that are spread, alike or far apart, are read in order
+// from anywhere, and lie in few blocks.
+func TestTiers(t *testing.T) {
+	t.Parallel()
+	const split = 512
+	for name, key := range map[string]func(d *rand.Rand) uint64{
+		"hashes":        (*rand.Rand).Uint64,
+		"times":         func(d *rand.Rand) uint64 { return 1_700_000_000_000_000 + d.Uint64N(7*24*3600)*1_000_000 },
+		"one time":      func(*rand.Rand) uint64 { return 1_700_000_000_000_000 },
+		"one of two":    func(d *rand.Rand) uint64 { return d.Uint64N(2) },
+		"some far away": func(d *rand.Rand) uint64 { return 1_700_000_000_000_000 << d.Uint64N(8) >> d.Uint64N(3) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := rand.New(rand.NewPCG(7, uint64(len(name))))
+			db, err := bbolt.Open(filepath.Join(t.TempDir(), "rows"), 0o600, &bbolt.Options{NoSync: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			want := map[uint16][]bolt.Row{}
+			for n := uint64(0); len(want[1]) < 30*split; {
+				space, size := uint16(1), 1+d.IntN(10)
+				switch d.IntN(4) {
+				case 0:
+					size = d.IntN(3 * split / 2)
+				case 1:
+					space = 2
+				}
+				list := make([]bolt.Row, size)
+				for i := range list {
+					n++
+					list[i] = bolt.Row{key(d), d.Uint64N(3) << 16, n}
+				}
+				want[space] = append(want[space], list...)
+				if err := db.Update(func(tx *bbolt.Tx) error { return bolt.AddRows(tx, "rows", space, split, list) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			compare := func(a, b bolt.Row) int { return slices.Compare(a[:], b[:]) }
+			err = db.View(func(tx *bbolt.Tx) error {
+				for space, want := range want {
+					slices.SortFunc(want, compare)
+					for range 20 {
+						at := d.IntN(len(want))
+						from := want[at]
+						if d.IntN(2) == 0 {
+							from, at = bolt.Row{}, 0
+						}
+						got, _, err := bolt.RowsFrom(tx, "rows", space, from, len(want))
+						if err != nil || !slices.Equal(got, want[at:]) {
+							t.Fatalf("space %d from %v: %d rows, want %d: %v", space, from, len(got), len(want)-at, err)
+						}
+					}
+				}
+				_, depths, err := bolt.RowsFrom(tx, "rows", 1, bolt.Row{}, 1)
+				if err != nil || name == "hashes" && depths < 2 {
+					t.Errorf("in %d depths, %v", depths, err)
+				}
+				most, err := bolt.Blocks(tx, "rows")
+				if most > 100 {
+					t.Errorf("a part has %d blocks", most)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
 		})
 	}
 }

@@ -33,8 +33,9 @@ func (s *Store) Gists(ctx context.Context, op auth.OperationID, id stix.ID) ([]c
 			return nil
 		}
 		var damage error
+		gists := openGists(o.op)
 		err := o.present(s.id, id, func(e entry, v *version) {
-			until, flags, err := o.gist(e.added)
+			until, flags, err := gists.of(e.added)
 			in, _, inErr := e.places.lists(o.sets)
 			if err != nil || inErr != nil {
 				damage = errDamaged
@@ -68,24 +69,21 @@ func (s *Store) Lapsed(ctx context.Context, a collections.Audience, at collectio
 		if err != nil || shelf.number == 0 {
 			return err
 		}
-		c := tx.Bucket(operationName(at.Operation)).Bucket(collectionName(at.Collection))
-		w := lapses{store: s.id, shelf: shelf, shows: showsTo(a), until: uint64(max(q.Until.UnixMicro(), 0)), limit: min(max(q.Limit, 1), collections.MaxLimit)}
-		from := makeRow(uint64(max(q.After.At.UnixMicro(), 0)), uint64(max(q.After.Added, 0))+1, 0, 0)
+		o := s.openOperation(tx, at.Operation)
+		w := lapses{store: s.id, gists: openGists(o.op), shelf: shelf, shows: showsTo(a), until: uint64(max(q.Until.UnixMicro(), 0)), limit: min(max(q.Limit, 1), collections.MaxLimit)}
+		from := row{uint64(max(q.After.At.UnixMicro(), 0)), uint64(max(q.After.Added, 0)) + 1, 0}
 		if q.After.At.IsZero() {
 			from = row{}
-		} else if q.After.Added == math.MaxInt64 {
-			from = makeRow(from.at(0)+1, 0, 0, 0)
 		}
-		t := tiersOf(c, bucketLapses, 4)
-		for part := t.next(lapsePart(from.at(0))); part != nil && w.more(); part = t.next(afterPart(part)) {
-			b, err := t.blocks(part)
-			if err != nil {
-				return err
+		m := openTiers(o.op, bucketLapses).merge(shelf.number, from)
+		for more := true; more; {
+			var r row
+			if r, more, err = m.next(); more {
+				more, err = w.row(r)
 			}
-			b.rows(from, w.row)
-			if w.err != nil {
-				return w.err
-			}
+		}
+		if err != nil {
+			return err
 		}
 		p = w.page
 		return nil
@@ -96,80 +94,89 @@ func (s *Store) Lapsed(ctx context.Context, a collections.Audience, at collectio
 	return p, nil
 }
 
-// afterPart gives what every later part is not before; nil after the last, which no part is.
-func afterPart(part []byte) []byte {
-	next := slices.Clone(part)
-	for i := len(next) - 1; i >= 0; i-- {
-		if next[i]++; next[i] != 0 {
-			return next
-		}
-	}
-	return append(slices.Clone(part), 0xff)
-}
-
 // lapses fills a page.
 type lapses struct {
 	store  string
+	gists  *gists
 	shelf  *shelf
 	shows  shows
 	until  uint64
 	limit  int
 	looked int
-	over   bool // at until
 	page   collections.LapsePage
-	err    error
 }
 
-func (w *lapses) more() bool { return !w.over && !w.page.More && w.err == nil }
-
-func (w *lapses) row(r row) bool {
+// row looks at one of e; more is whether the page goes on.
+func (w *lapses) row(r row) (more bool, err error) {
 	switch {
-	case r.at(0) > w.until:
-		w.over = true
-		return false
+	case r.key > w.until:
+		return false, nil
 	case len(w.page.Lapses) == w.limit || w.looked == collections.MaxLapses:
 		w.page.More = true
-		return false
+		return false, nil
 	}
 	w.looked++
-	at, added, flags := time.UnixMicro(int64(r.at(0))).UTC(), collections.Added(r.at(1)), byte(r.at(3))
+	at, added, flags := time.UnixMicro(int64(r.key)).UTC(), collections.Added(r.tag), byte(r.val)
 	w.page.Next = collections.LapsePosition{At: at, Added: added}
-	var v *version
-	if v, w.err = w.shelf.versionAt(added); w.err != nil {
-		return false
+	v, err := w.shelf.versionAt(added)
+	if err != nil || !v.present || !w.shows(v.object()) {
+		return err == nil, err
 	}
-	if !v.present || !w.shows(v.object()) {
-		return true
-	}
-	var list []*version
-	if list, _, w.err = w.shelf.find(w.store, v.ID); w.err != nil {
-		return false
+	list, _, err := w.shelf.find(w.store, v.ID)
+	if err != nil {
+		return false, err
 	}
 	there := make([]bool, len(list))
 	for i := range there {
 		there[i] = true
 	}
 	for i, bits := range sight(nil, list, there, w.shows) {
-		if list[i].Added == added && bits.has(kindLast) {
-			w.page.Lapses = append(w.page.Lapses, collections.Lapse{
-				Fact: v.Fact, At: at, Until: untilOf(int64(r.at(2)), flags), Stated: flags&gistStated != 0, Revoked: flags&gistRevoked != 0,
-			})
+		if list[i].Added != added || !bits.has(kindLast) {
+			continue
 		}
+		until := int64(r.key)
+		if flags&gistUntil != 0 && r.key == r.tag { // it was over before, or revoked
+			if until, _, err = w.gists.of(added); err != nil {
+				return false, err
+			}
+		}
+		w.page.Lapses = append(w.page.Lapses, collections.Lapse{
+			Fact: v.Fact, At: at, Until: untilOf(until, flags), Stated: flags&gistStated != 0, Revoked: flags&gistRevoked != 0,
+		})
 	}
-	return true
+	return true, nil
 }
 
 // Reports implements collections.Gleaner.
 func (s *Store) Reports(ctx context.Context, a collections.Audience, op auth.OperationID, values []collections.Value) ([]collections.Reported, error) {
 	list := make([]collections.Reported, len(values))
 	err := s.view(ctx, func(tx *bbolt.Tx) error {
-		o := s.openOperation(tx, op)
 		for i, v := range values {
 			list[i] = collections.Reported{Value: v}
-			if o == nil {
+		}
+		o := s.openOperation(tx, op)
+		if o == nil {
+			return nil
+		}
+		c, err := s.census(o, a)
+		if err != nil {
+			return err
+		}
+		named := openTiers(o.op, bucketValues)
+		for i, v := range values {
+			hash := s.hashValue(v)
+			w := witnesses{tiers: named}
+			if err := w.seek(row{key: hash}); err != nil {
+				return err
+			}
+			if !w.there || w.head.key != hash {
 				continue
 			}
-			n, one, err := s.census(o, a).count(s.hashValue(v))
+			rows, err := w.group(nil)
+			if err != nil {
+				return err
+			}
+			n, one, err := c.count(rows)
 			if err != nil {
 				return err
 			}
@@ -186,23 +193,65 @@ func (s *Store) Reports(ctx context.Context, a collections.Audience, op auth.Ope
 	return list, nil
 }
 
-// census counts the publishers of values for an audience.
-type census struct {
-	store *Store
-	o     *opened
-	a     collections.Audience
-	shows shows
-	in    []uint16 // the audience's collections
+// witnesses reads v value by value.
+type witnesses struct {
+	tiers  *tiers
+	rows   *merger
+	head   row // the next one,
+	there  bool
+	passed int // rows
 }
 
-func (s *Store) census(o *opened, a collections.Audience) *census {
-	c := &census{store: s, o: o, a: a, shows: showsTo(a)}
+func (w *witnesses) seek(from row) error {
+	w.rows = w.tiers.merge(0, from)
+	return w.next()
+}
+
+func (w *witnesses) next() (err error) {
+	w.passed++
+	w.head, w.there, err = w.rows.next()
+	return err
+}
+
+// group appends the rows of the next value, of each publisher MaxReports at most.
+func (w *witnesses) group(dst []row) (_ []row, err error) {
+	hash := w.head.key
+	for n, last := 0, w.head.tag; err == nil && w.there && w.head.key == hash; {
+		if w.head.tag>>16 != last>>16 {
+			n, last = 0, w.head.tag
+		}
+		if n++; n > collections.MaxReports {
+			err = w.seek(row{hash, (last>>16 + 1) << 16, 0})
+			continue
+		}
+		dst = append(dst, w.head)
+		err = w.next()
+	}
+	return dst, err
+}
+
+// census counts the publishers of values for an audience.
+type census struct {
+	store      *Store
+	o          *opened
+	a          collections.Audience
+	shows      shows
+	in         []uint16 // the audience's collections
+	publishers []string // number 1 first
+}
+
+func (s *Store) census(o *opened, a collections.Audience) (*census, error) {
+	p, err := readPublishers(o.op)
+	if err != nil {
+		return nil, err
+	}
+	c := &census{store: s, o: o, a: a, shows: showsTo(a), publishers: p.names}
 	for _, id := range a.In {
 		if n := collectionNumber(o.names, id); n != 0 {
 			c.in = append(c.in, n)
 		}
 	}
-	return c
+	return c, nil
 }
 
 // sighted is a version that reports a value to the audience.
@@ -211,29 +260,24 @@ type sighted struct {
 	entry
 }
 
-// count gives how many publishers report a value, and one of the objects that do.
-func (c *census) count(hash uint64) (n int, one *sighted, err error) {
-	b, err := tiersOf(c.o.op, bucketValues, 1).blocks(valuePart(hash))
-	if err != nil {
-		return 0, nil, err
-	}
-	for _, publisher := range publishersOf(b, hash, math.MaxInt) {
-		looked := 0
-		b.rows(makeRow(hash, publisher, 0, 0), func(r row) bool {
-			if looked++; r.at(0) != hash || r.at(1) != publisher || looked > collections.MaxReports {
-				return false
-			}
-			var found *sighted
-			if found, err = c.newest(r); found != nil {
-				n++
-				if one == nil {
-					one = found
-				}
-			}
-			return err == nil && found == nil
-		})
+// count gives how many publishers report a value, whose rows these are, and one of the objects that do.
+func (c *census) count(rows []row) (n int, one *sighted, err error) {
+	for i := 0; i < len(rows); {
+		found, err := c.newest(rows[i])
 		if err != nil {
 			return 0, nil, err
+		}
+		publisher := rows[i].tag >> 16
+		i++
+		if found == nil {
+			continue
+		}
+		n++
+		if one == nil {
+			one = found
+		}
+		for i < len(rows) && rows[i].tag>>16 == publisher {
+			i++
 		}
 	}
 	return n, one, nil
@@ -241,7 +285,19 @@ func (c *census) count(hash uint64) (n int, one *sighted, err error) {
 
 // newest gives the version of a row, if it is its publisher's newest that the audience is shown.
 func (c *census) newest(r row) (*sighted, error) {
-	entries, err := c.o.index.find(r.at(2))
+	number := r.tag >> 16
+	if number == 0 || number > uint64(len(c.publishers)) {
+		return nil, errDamaged
+	}
+	shelf, err := c.o.shelf(uint16(r.tag))
+	if err != nil {
+		return nil, err
+	}
+	named, err := shelf.versionAt(collections.Added(r.val))
+	if err != nil {
+		return nil, err
+	}
+	entries, err := c.o.index.find(hashID(c.store.id, named.ID))
 	if err != nil {
 		return nil, err
 	}
@@ -266,14 +322,14 @@ func (c *census) newest(r row) (*sighted, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !v.present || !c.shows(v.object()) || c.store.hashPublisher(v.Publisher) != r.at(1) {
+		if !v.present || v.ID != named.ID || !c.shows(v.object()) || string(v.Publisher) != c.publishers[number-1] {
 			continue
 		}
 		if newest == nil || v.compare(newest) >= 0 {
 			newest, at = v, e
 		}
 	}
-	if newest == nil || uint64(newest.Added) != r.at(3) {
+	if newest == nil || uint64(newest.Added) != r.val {
 		return nil, nil
 	}
 	return &sighted{newest.ID, at}, nil
@@ -283,74 +339,85 @@ func (c *census) newest(r row) (*sighted, error) {
 func (s *Store) Common(ctx context.Context, a collections.Audience, at collections.Place, after collections.CommonPosition, limit int,
 	read collections.GistOf,
 ) (p collections.CommonPage, err error) {
-	limit = min(max(limit, 1), collections.MaxLimit)
-	var raws [][]byte
-	var hashes []uint64
-	err = s.view(ctx, func(tx *bbolt.Tx) error {
+	c := commons{limit: min(max(limit, 1), collections.MaxLimit), rows: witnesses{}}
+	err = s.view(ctx, func(tx *bbolt.Tx) (err error) {
 		o := s.openOperation(tx, at.Operation)
-		if o == nil {
+		if o == nil || !a.All && !slices.Contains(a.In, at.Collection) || after == math.MaxUint64 {
 			return nil
 		}
-		c := o.op.Bucket(collectionName(at.Collection))
-		all := s.census(o, a)
-		if !a.All && !slices.Contains(a.In, at.Collection) {
-			return nil
+		if c.all, err = s.census(o, a); err != nil {
+			return err
 		}
-		here := collections.Audience{View: a.View, In: []auth.CollectionID{at.Collection}}
-		only := s.census(o, here)
-		only.shows = all.shows
-		looked := 0
-		var err error
-		if after == math.MaxUint64 {
-			return nil
+		if c.only, err = s.census(o, collections.Audience{View: a.View, In: []auth.CollectionID{at.Collection}}); err != nil {
+			return err
 		}
-		from := makeRow(uint64(after)+1, 0, 0, 0)
-		t := tiersOf(c, bucketCommon, 1)
-		for part := t.next(valuePart(from.at(0))); part != nil && !p.More; part = t.next(afterPart(part)) {
-			b, readErr := t.blocks(part)
-			if readErr != nil {
-				return readErr
-			}
-			b.rows(from, func(r row) bool {
-				if len(p.Values) == limit || looked == collections.MaxCommon {
-					p.More = true
-					return false
-				}
-				looked++
-				hash := r.at(0)
-				p.Next = collections.CommonPosition(hash)
-				var n, local int
-				var one *sighted
-				if local, one, err = only.count(hash); err != nil || local == 0 {
-					return err == nil
-				}
-				if n, _, err = all.count(hash); err != nil || n < 2 {
-					return err == nil
-				}
-				var raw []byte
-				if raw, err = o.bytes(one.entry); err != nil {
-					return false
-				}
-				raws, hashes = append(raws, raw), append(hashes, hash)
-				p.Values = append(p.Values, collections.Reported{Partners: n, ID: one.ID})
-				return true
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		c.only.shows = c.all.shows
+		c.rows.tiers = openTiers(o.op, bucketValues)
+		return c.list(row{key: uint64(after) + 1})
 	})
 	if err != nil {
 		return collections.CommonPage{}, fmt.Errorf("listing what several report in %s: %w", at.Collection, err)
 	}
-	for i, raw := range raws {
-		for _, v := range read(raw).Values {
-			if s.hashValue(v) == hashes[i] {
-				p.Values[i].Value = v
+	i := 0
+	read(c.raws, func(g collections.Gist) {
+		for _, v := range g.Values {
+			if s.hashValue(v) == c.hashes[i] {
+				c.page.Values[i].Value = v
 			}
 		}
+		i++
+	})
+	c.page.Values = slices.DeleteFunc(c.page.Values, func(r collections.Reported) bool { return r.Value == collections.Value{} })
+	return c.page, nil
+}
+
+// commons fills a page of values of one collection.
+type commons struct {
+	all, only *census // of the audience, of the collection alone
+	rows      witnesses
+	limit     int
+	page      collections.CommonPage
+	hashes    []uint64
+	raws      [][]byte // of objects that have the values
+}
+
+func (c *commons) list(from row) error {
+	err := c.rows.seek(from)
+	var group []row
+	for looked := 0; err == nil && c.rows.there; {
+		if len(c.page.Values) == c.limit || looked == collections.MaxCommon || c.rows.passed >= collections.MaxPassed {
+			c.page.More = true
+			return nil
+		}
+		hash := c.rows.head.key
+		if group, err = c.rows.group(group[:0]); err != nil {
+			return err
+		}
+		c.page.Next = collections.CommonPosition(hash)
+		if group[0].tag>>16 == group[len(group)-1].tag>>16 {
+			continue // of one publisher
+		}
+		looked++
+		err = c.value(hash, group)
 	}
-	p.Values = slices.DeleteFunc(p.Values, func(r collections.Reported) bool { return r.Value == collections.Value{} })
-	return p, nil
+	return err
+}
+
+// value takes a value into the page, if that many report it.
+func (c *commons) value(hash uint64, rows []row) error {
+	local, one, err := c.only.count(rows)
+	if err != nil || local == 0 {
+		return err
+	}
+	n, _, err := c.all.count(rows)
+	if err != nil || n < 2 {
+		return err
+	}
+	raw, err := c.all.o.bytes(one.entry)
+	if err != nil {
+		return err
+	}
+	c.raws, c.hashes = append(c.raws, raw), append(c.hashes, hash)
+	c.page.Values = append(c.page.Values, collections.Reported{Partners: n, ID: one.ID})
+	return nil
 }

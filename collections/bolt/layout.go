@@ -37,12 +37,11 @@ import (
 //	  y             last µs of a block        why versions went where they are, see why.go
 //	  a             see wanted.go             ids that are wanted in collections and not there yet
 //	  "gleaned"                               8 bytes: up to which date_added bytes were read after their commit
-//	  z, v                                    what was read there, see glean.go
+//	  z, v, e, u                              what was read there, see glean.go
 //	  c COLLECTION  a bucket for each collection:
 //	    s           last µs of a segment      its objects' bytes, see segment.go
 //	    m           last µs of a segment      its objects' facts, which outlive the bytes, see facts.go
 //	    t           TRACK, last µs            bits of the segment's objects, see track.go
-//	    e, r                                  what was gleaned, see glean.go
 //	    "w"                                   the newest segment while it is small: all of the above
 //
 // A segment is a run of object versions of one collection in the order of date_added, about 64 KiB of

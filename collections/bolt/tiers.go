@@ -2,173 +2,406 @@ package bolt
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"go.etcd.io/bbolt"
 )
 
-// Tiers are rows of 32 bytes that come in any order and are found by how they begin. Single keys at random
-// places would write a page each; so what comes together is a sorted block, and when a level of a part has
-// tierBlocks blocks, they become one of the level above. A row is written once for each level, of which a
-// part has four at most in practice.
+// Tiers are rows of three numbers that come in any order and are found by the first of them. Single keys
+// at random places would write a page each; so what comes together is one sorted block in the part of
+// all keys. When a part has splitRows rows, they are divided by the next four bits of their keys in which
+// they differ, into parts of their own; when it has joinBlocks small blocks of about one size, these
+// become one. So a row is written again once for sixteen times as many rows.
 //
-//	key     the part: what rows are kept apart by, of one length in a bucket; 1 byte level; 8 bytes number
-//	value   rows, sorted
+//	key     2 bytes space, whose rows are kept apart; the part: 1 byte depth, how many times four bits of
+//	        the keys are alike, 8 bytes the lowest key; 4 bytes number of the block, 2 bytes of the chunk
+//	value   a chunk: some rows of the block, so many that two fit into a page
+//
+// A block with splitRows rows or more has one key alone, and stays.
 const (
-	tierRow    = 32
-	tierBlocks = 16
-	tierMost   = 2 << 20 // bytes of a block that is made of others
-	tierBudget = 4 << 20 // bytes that one transaction joins, about
+	splitRows   = 1 << 17
+	joinBlocks  = 16
+	smallBlocks = 32            // a block of this part of splitRows, or of more, is not joined but divided
+	tierBudget  = 2 * splitRows // rows that one transaction writes again, some 3 MiB
 )
 
-// tiers is such a bucket; nil bucket: no rows.
-type tiers struct {
-	b    *bbolt.Bucket
-	part int // bytes of a part
+// row is ordered by its numbers.
+type row struct{ key, tag, val uint64 }
+
+func (r *row) less(o *row) bool {
+	if r.key != o.key {
+		return r.key < o.key
+	}
+	return r.tag < o.tag || r.tag == o.tag && r.val < o.val
 }
 
-type row [tierRow]byte
+func compareRows(a, b row) int {
+	return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.tag, b.tag), cmp.Compare(a.val, b.val))
+}
 
-func makeRow(a, b, c, d uint64) (r row) {
+// A chunk:
+//
+//	8 bytes key of the first row, 2 bytes number of rows, both big-endian; for each row how it differs from
+//	the one before it, the first one from that key and zeros:
+//	    2 bytes, of which four bits each, from the lowest, are how many bytes the three differences have
+//	    the difference of the keys, then those of the other two, zigzag, each without leading zeros
+//
+// Numbers are little-endian but for the head.
+const (
+	chunkHead  = 10
+	chunkBytes = 2000 // at most
+	longestRow = 2 + 3*8
+)
+
+// appendChunk encodes as many rows as a chunk takes, and gives how many these are.
+func appendChunk(b []byte, rows []row) (_ []byte, n int) {
+	start := len(b)
+	b = binary.BigEndian.AppendUint64(b, rows[0].key)
+	b = append(b, 0, 0)
+	last := row{key: rows[0].key}
+	for n < len(rows) && len(b)-start <= chunkBytes-longestRow {
+		r := rows[n]
+		n++
+		at := len(b)
+		b = append(b, 0, 0)
+		sizes := uint16(0)
+		for i, d := range [...]uint64{r.key - last.key, zigzag(r.tag - last.tag), zigzag(r.val - last.val)} {
+			sizes |= uint16(bits.Len64(d)+7) / 8 << (4 * i)
+			for ; d > 0; d >>= 8 {
+				b = append(b, byte(d))
+			}
+		}
+		binary.LittleEndian.PutUint16(b[at:], sizes)
+		last = r
+	}
+	binary.BigEndian.PutUint16(b[start+8:], uint16(n))
+	return b, n
+}
+
+// zigzag makes a small number of a small difference of either sign.
+func zigzag(d uint64) uint64 { return d<<1 ^ uint64(int64(d)>>63) }
+
+func unzigzag(z uint64) uint64 { return z>>1 ^ -(z & 1) }
+
+// chunk reads a chunk row by row.
+type chunk struct {
+	row        // the last one that was read
+	n   int    // how many are left
+	b   []byte // in these bytes
+}
+
+func openChunk(b []byte) (chunk, error) {
+	if len(b) < chunkHead {
+		return chunk{}, errDamaged
+	}
+	return chunk{row: row{key: chunkKey(b)}, n: chunkRows(b), b: b[chunkHead:]}, nil
+}
+
+// next reads the next row; false at the end.
+func (c *chunk) next() (bool, error) {
+	if c.n == 0 {
+		if len(c.b) > 0 {
+			return false, errDamaged
+		}
+		return false, nil
+	}
+	b := c.b
+	if len(b) < 2 {
+		return false, errDamaged
+	}
+	sizes := binary.LittleEndian.Uint16(b)
+	key, tag, val := int(sizes&15), int(sizes>>4&15), int(sizes>>8&15)
+	b = b[2:]
+	if sizes >= 1<<12 || key > 8 || tag > 8 || val > 8 || key+tag+val > len(b) {
+		return false, errDamaged
+	}
+	c.key += littleNumber(b, key)
+	b = b[key:]
+	c.tag += unzigzag(littleNumber(b, tag))
+	b = b[tag:]
+	c.val += unzigzag(littleNumber(b, val))
+	c.b = b[val:]
+	c.n--
+	return true, nil
+}
+
+// littleNumber reads n bytes.
+func littleNumber(b []byte, n int) (x uint64) {
+	if len(b) >= 8 {
+		return binary.LittleEndian.Uint64(b) & (1<<(8*n) - 1)
+	}
+	for i := range n {
+		x |= uint64(b[i]) << (8 * i)
+	}
+	return x
+}
+
+// readChunk appends the rows of a chunk.
+func readChunk(dst []row, b []byte) ([]row, error) {
+	c, err := openChunk(b)
+	for more := err == nil; more; {
+		if more, err = c.next(); more {
+			dst = append(dst, c.row)
+		}
+	}
+	return dst, err
+}
+
+func chunkKey(b []byte) uint64 { return binary.BigEndian.Uint64(b) }
+
+func chunkRows(b []byte) int { return int(binary.BigEndian.Uint16(b[8:])) }
+
+// branch is the rows of a space whose keys begin alike.
+type branch struct {
+	space uint16
+	depth byte // times four bits
+	low   uint64
+}
+
+func partOf(space uint16, depth byte, key uint64) branch {
+	return branch{space, depth, key &^ (^uint64(0) >> (4 * depth))}
+}
+
+const partKey = 2 + 1 + 8
+
+func (p branch) name() []byte {
+	b := append(binary.BigEndian.AppendUint16(make([]byte, 0, partKey+6), p.space), p.depth)
+	return binary.BigEndian.AppendUint64(b, p.low)
+}
+
+func (p branch) key(number uint32, chunk int) []byte {
+	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(p.name(), number), uint16(chunk))
+}
+
+// readTierKey takes a key apart.
+func readTierKey(k []byte) (p branch, number uint32, chunk int, ok bool) {
+	if len(k) != partKey+6 {
+		return branch{}, 0, 0, false
+	}
 	be := binary.BigEndian
-	be.PutUint64(r[:], a)
-	be.PutUint64(r[8:], b)
-	be.PutUint64(r[16:], c)
-	be.PutUint64(r[24:], d)
-	return r
+	return branch{be.Uint16(k), k[2], be.Uint64(k[3:])}, be.Uint32(k[partKey:]), int(be.Uint16(k[partKey+4:])), true
 }
 
-// at gives one of the four numbers of a row.
-func (r *row) at(i int) uint64 { return binary.BigEndian.Uint64(r[8*i:]) }
+// block is rows that were written together.
+type block struct {
+	number uint32
+	rows   int
+	chunks [][]byte
+}
 
-// add writes rows of one part, and joins what there is too much of while the budget lasts.
-func (t tiers) add(part []byte, rows []row, budget *int) error {
-	if err := t.put(part, 0, rows); err != nil {
+// read gives the rows of a block.
+func (b *block) read() (rows []row, err error) {
+	rows = make([]row, 0, b.rows)
+	for _, c := range b.chunks {
+		if rows, err = readChunk(rows, c); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// tiers are rows as one transaction finds them; nil bucket: none.
+type tiers struct {
+	b      *bbolt.Bucket
+	opened map[branch][]block
+}
+
+func openTiers(in *bbolt.Bucket, name string) *tiers {
+	t := &tiers{opened: map[branch][]block{}}
+	if in != nil {
+		t.b = in.Bucket([]byte(name))
+	}
+	return t
+}
+
+// blocks gives the blocks of a part. They end with the transaction.
+func (t *tiers) blocks(p branch) ([]block, error) {
+	list, known := t.opened[p]
+	if known || t.b == nil {
+		return list, nil
+	}
+	name := p.name()
+	c := t.b.Cursor()
+	for k, v := c.Seek(name); bytes.HasPrefix(k, name); k, v = c.Next() {
+		_, number, chunk, ok := readTierKey(k)
+		if !ok || len(v) < chunkHead {
+			return nil, errDamaged
+		}
+		if len(list) == 0 || list[len(list)-1].number != number {
+			list = append(list, block{number: number})
+		}
+		last := &list[len(list)-1]
+		if chunk != len(last.chunks) {
+			return nil, errDamaged
+		}
+		last.chunks = append(last.chunks, v)
+		last.rows += chunkRows(v)
+	}
+	t.opened[p] = list
+	return list, nil
+}
+
+// after gives the first part that is there, of those of this depth whose keys are not all below key; false for none.
+func (t *tiers) after(space uint16, depth byte, key uint64) (branch, bool) {
+	if t.b == nil {
+		return branch{}, false
+	}
+	k, _ := t.b.Cursor().Seek(partOf(space, depth, key).name())
+	p, _, _, ok := readTierKey(k)
+	return p, ok && p.space == space
+}
+
+// merge gives the rows of a space in order, from one on.
+func (t *tiers) merge(space uint16, from row) *merger {
+	m := &merger{t: t, space: space, from: from}
+	for depth := byte(0); depth <= 16; depth++ {
+		p, ok := t.after(space, depth, 0)
+		if !ok {
+			break
+		}
+		depth = p.depth
+		m.wait(depth, from.key)
+	}
+	return m
+}
+
+// merger is a heap of streams.
+type merger struct {
+	t     *tiers
+	space uint16
+	from  row
+	heap  []stream
+}
+
+// stream is the rest of a block, or a part that is not opened before its turn has come.
+type stream struct {
+	row
+	*blockRest
+	part branch // of no rest
+}
+
+type blockRest struct {
+	chunk  chunk
+	chunks [][]byte
+}
+
+// wait puts the next part of a depth onto the heap.
+func (m *merger) wait(depth byte, key uint64) {
+	p, ok := m.t.after(m.space, depth, key)
+	if ok && p.depth == depth {
+		m.push(stream{row: row{key: p.low}, part: p})
+	}
+}
+
+// next gives the next row; false at the end.
+func (m *merger) next() (r row, ok bool, err error) {
+	for len(m.heap) > 0 {
+		s := &m.heap[0]
+		if s.blockRest == nil {
+			p := s.part
+			m.pop()
+			if err := m.open(p); err != nil {
+				return row{}, false, err
+			}
+			continue
+		}
+		r = s.row
+		more, err := s.next()
+		if err != nil {
+			return row{}, false, err
+		}
+		if s.row = s.chunk.row; more {
+			m.down(0)
+		} else {
+			m.pop()
+		}
+		return r, true, nil
+	}
+	return row{}, false, nil
+}
+
+// open opens a part, and lets the next one of its depth wait.
+func (m *merger) open(p branch) error {
+	list, err := m.t.blocks(p)
+	if err != nil {
 		return err
 	}
-	for level := byte(0); level < 8; level++ {
-		prefix := append(slices.Clone(part), level)
-		var keys [][]byte
-		size := 0
-		c := t.b.Cursor()
-		for k, v := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
-			keys = append(keys, slices.Clone(k))
-			size += len(v)
-		}
-		if len(keys) < tierBlocks || size > tierMost || size > *budget {
-			return nil
-		}
-		*budget -= size
-		rows := make([]row, 0, size/tierRow)
-		for _, k := range keys {
-			for v := t.b.Get(k); len(v) >= tierRow; v = v[tierRow:] {
-				rows = append(rows, row(v))
-			}
-			if err := t.b.Delete(k); err != nil {
-				return err
-			}
-		}
-		if err := t.put(part, level+1, rows); err != nil {
+	rest := make([]blockRest, len(list))
+	for i, b := range list {
+		s := &rest[i]
+		more, err := s.seek(b.chunks, m.from)
+		if err != nil {
 			return err
 		}
+		if more {
+			m.push(stream{row: s.chunk.row, blockRest: s})
+		}
+	}
+	if end := p.low | ^uint64(0)>>(4*p.depth); end != ^uint64(0) {
+		m.wait(p.depth, end+1)
 	}
 	return nil
 }
 
-func (t tiers) put(part []byte, level byte, rows []row) error {
-	prefix := append(slices.Clone(part), level)
-	// From the front: a cursor of bbolt that goes back does not end where a transaction has emptied a leaf.
-	n := uint64(1)
-	c := t.b.Cursor()
-	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-		n = binary.BigEndian.Uint64(k[len(prefix):]) + 1
+// seek goes to the first row that is not before from.
+func (s *blockRest) seek(chunks [][]byte, from row) (more bool, err error) {
+	// The last chunk that begins before the key has the first of its rows, if any.
+	n, _ := slices.BinarySearchFunc(chunks, from.key, func(c []byte, key uint64) int { return cmp.Compare(chunkKey(c), key) })
+	s.chunks = chunks[max(n-1, 0):]
+	for more, err = s.next(); more && s.chunk.row.less(&from); {
+		more, err = s.next()
 	}
-	slices.SortFunc(rows, func(a, b row) int { return bytes.Compare(a[:], b[:]) })
-	rows = slices.Compact(rows)
-	v := make([]byte, 0, tierRow*len(rows))
-	for i := range rows {
-		v = append(v, rows[i][:]...)
-	}
-	return t.b.Put(binary.BigEndian.AppendUint64(prefix, n), v)
+	return more, err
 }
 
-// blocks gives the blocks of a part. They end with the transaction.
-func (t tiers) blocks(part []byte) (list blocks, err error) {
-	if t.b == nil {
-		return nil, nil
-	}
-	c := t.b.Cursor()
-	for k, v := c.Seek(part); k != nil && bytes.HasPrefix(k, part); k, v = c.Next() {
-		if len(v)%tierRow != 0 {
-			return nil, errDamaged
+// next reads the next row; false at the end.
+func (s *blockRest) next() (more bool, err error) {
+	for {
+		if more, err = s.chunk.next(); more || err != nil || len(s.chunks) == 0 {
+			return more, err
 		}
-		list = append(list, v)
+		if s.chunk, err = openChunk(s.chunks[0]); err != nil {
+			return false, err
+		}
+		s.chunks = s.chunks[1:]
 	}
-	return list, nil
 }
 
-// next gives the first part that is not before this one; nil for none.
-func (t tiers) next(part []byte) []byte {
-	if t.b == nil {
-		return nil
-	}
-	k, _ := t.b.Cursor().Seek(part)
-	if len(k) < t.part {
-		return nil
-	}
-	return slices.Clone(k[:t.part])
-}
-
-// blocks are the rows of a part.
-type blocks [][]byte
-
-// seek gives the first row that is not before this one.
-func (l blocks) seek(from row) (found row, ok bool) {
-	for _, b := range l {
-		if n := lower(b, from); n < len(b)/tierRow {
-			if r := row(b[tierRow*n:]); !ok || bytes.Compare(r[:], found[:]) < 0 {
-				found, ok = r, true
-			}
-		}
-	}
-	return found, ok
-}
-
-// lower gives the first row of a block that is not before this one.
-func lower(b []byte, from row) int {
-	lo, hi := 0, len(b)/tierRow
-	for lo < hi {
-		if mid := (lo + hi) / 2; bytes.Compare(b[tierRow*mid:tierRow*(mid+1)], from[:]) < 0 {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo
-}
-
-// rows yields the rows of a part in order, from one on.
-func (l blocks) rows(from row, yield func(row) bool) {
-	rest := make([][]byte, 0, len(l))
-	for _, b := range l {
-		if n := lower(b, from); n < len(b)/tierRow {
-			rest = append(rest, b[tierRow*n:])
-		}
-	}
-	for len(rest) > 0 {
-		least := 0
-		for i := range rest {
-			if bytes.Compare(rest[i][:tierRow], rest[least][:tierRow]) < 0 {
-				least = i
-			}
-		}
-		r := row(rest[least])
-		if rest[least] = rest[least][tierRow:]; len(rest[least]) == 0 {
-			rest = slices.Delete(rest, least, least+1)
-		}
-		if !yield(r) {
+func (m *merger) push(s stream) {
+	m.heap = append(m.heap, s)
+	for i := len(m.heap) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !m.heap[i].less(&m.heap[up].row) {
 			return
 		}
+		m.heap[i], m.heap[up] = m.heap[up], m.heap[i]
+		i = up
+	}
+}
+
+func (m *merger) pop() {
+	last := len(m.heap) - 1
+	m.heap[0] = m.heap[last]
+	m.heap = m.heap[:last]
+	m.down(0)
+}
+
+func (m *merger) down(i int) {
+	for {
+		low := 2*i + 1
+		if low >= len(m.heap) {
+			return
+		}
+		if right := low + 1; right < len(m.heap) && m.heap[right].less(&m.heap[low].row) {
+			low = right
+		}
+		if !m.heap[low].less(&m.heap[i].row) {
+			return
+		}
+		m.heap[i], m.heap[low] = m.heap[low], m.heap[i]
+		i = low
 	}
 }

@@ -44,10 +44,11 @@ func (b *broken) Common(ctx context.Context, a collections.Audience, at collecti
 func gists(change func(g *collections.Gist)) func(b *broken) {
 	return func(b *broken) {
 		b.glean = func(read collections.GistOf) (collections.GistOf, bool) {
-			return func(raw []byte) collections.Gist {
-				g := read(raw)
-				change(&g)
-				return g
+			return func(list [][]byte, each func(collections.Gist)) {
+				read(list, func(g collections.Gist) {
+					change(&g)
+					each(g)
+				})
 			}, false
 		}
 	}

@@ -33,7 +33,13 @@ func gleaning() []step {
 // The gist of an item of these cases is in its name.
 var gistText = regexp.MustCompile(`"name":"([^"]*)"`)
 
-func gistOf(raw []byte) (g collections.Gist) {
+func gistOf(list [][]byte, each func(collections.Gist)) {
+	for _, raw := range list {
+		each(oneGist(raw))
+	}
+}
+
+func oneGist(raw []byte) (g collections.Gist) {
 	m := gistText.FindSubmatch(raw)
 	if m == nil {
 		return g
@@ -90,7 +96,11 @@ func gistStays(e *env) {
 	}
 	one := collections.Gisted{Fact: collections.Fact{Version: a.Version}, Until: untilTime(5), Stated: true, In: []auth.CollectionID{vn, lk}}
 	gists("what was not gleaned", again.ID, one)
-	other := func([]byte) collections.Gist { return collections.Gist{Revoked: true, Until: untilTime(1)} }
+	other := func(list [][]byte, each func(collections.Gist)) {
+		for range list {
+			each(collections.Gist{Revoked: true, Until: untilTime(1)})
+		}
+	}
 	if _, err := e.store.Glean(e.ctx, secure, other); err != nil || first == 0 {
 		e.Fatalf("gleaning: %v", err)
 	}

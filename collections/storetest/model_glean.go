@@ -46,10 +46,11 @@ func (m *Model) Glean(ctx context.Context, op auth.OperationID, read collections
 		if n++; n > collections.MaxGleaned {
 			return true, nil
 		}
-		gist := read(v.raw)
-		gist.Until = gist.Until.Truncate(time.Microsecond)
-		gist.Values = slices.Clone(gist.Values[:min(len(gist.Values), collections.MaxValues)])
-		g.of[v.Added] = gist
+		read([][]byte{v.raw}, func(gist collections.Gist) {
+			gist.Until = gist.Until.Truncate(time.Microsecond)
+			gist.Values = slices.Clone(gist.Values[:min(len(gist.Values), collections.MaxValues)])
+			g.of[v.Added] = gist
+		})
 	}
 	g.upTo = m.newest[op]
 	return false, nil
