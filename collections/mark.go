@@ -46,6 +46,8 @@ func (in *intake) mark(ctx context.Context, d *Desk, p auth.Principal, at Place)
 		if !in.rejected[i] {
 			in.moved(i, len(kept))
 			kept = append(kept, *in.drafts[i].Item)
+		} else {
+			delete(in.watched, i)
 		}
 	}
 	in.publication.Items = kept
