@@ -298,7 +298,7 @@ func (g *Graph) load(q *Request) {
 	for i := 0; i < len(g.nodes); i++ { // it grows
 		g.look(h, int32(i))
 		v := &g.nodes[i]
-		if _, chosen := g.chosen[int32(i)]; v.first < 0 || g.entries[v.first].index < 0 && !chosen || asked >= MaxHeld {
+		if _, chosen := g.chosen[int32(i)]; !chosen && !g.sent(int32(i)) || asked >= MaxHeld {
 			continue
 		}
 		id := stix.ID(v.id)
@@ -318,7 +318,11 @@ func (g *Graph) load(q *Request) {
 			continue
 		}
 		for _, n := range [2]int32{l.from, l.to} {
-			if c := g.nodes[n].class; asked < MaxHeld && (c == locationClass || c == identityClass || c == thingClass || c == knowledgeClass) {
+			c := g.nodes[n].class
+			if c == caseClass && (n != l.from || l.kind == indicates && !isInfrastructure(g.nodes[l.to].id)) {
+				continue
+			}
+			if asked < MaxHeld && c <= locationClass {
 				asked++
 				g.loadObject(h, n)
 			}
@@ -326,8 +330,8 @@ func (g *Graph) load(q *Request) {
 	}
 	for i := 0; i < len(g.refs); i++ { // it grows
 		r := g.refs[i]
-		if r.property == pWhere || (r.property == pPart || r.property == pObjects) && g.nodes[r.to].class == thingClass {
-			if asked < MaxHeld && g.nodes[r.to].first < 0 {
+		if r.property == pWhere || r.property == pSightingOf || r.property == pObserved || (r.property == pPart || r.property == pObjects) && g.nodes[r.to].class == thingClass {
+			if asked < MaxHeld && !g.live(r.to) {
 				asked++
 				g.loadObject(h, r.to)
 			}

@@ -222,7 +222,25 @@ func (g *Graph) Add(o *stix.Object) int {
 }
 
 // Drop takes an object out: it failed after it was added. What refers to it waits for it.
-func (g *Graph) Drop(index int) { g.entries[index].dropped = true }
+func (g *Graph) Drop(index int) {
+	e := &g.entries[index]
+	e.dropped = true
+	if n := e.node; !g.live(n) { // nor does it say anything of an earlier version
+		v := &g.nodes[n]
+		v.said, v.seen, v.stated, v.guessed, v.country = chain{}, chain{}, 0, 0, 0
+		v.flags &^= hasStated | hasSeen | listed
+	}
+}
+
+// sent reports an object of the publication that was not dropped.
+func (g *Graph) sent(n int32) bool {
+	for e := g.nodes[n].first; e >= 0; e = g.entries[e].next {
+		if x := &g.entries[e]; x.index >= 0 && !x.dropped {
+			return true
+		}
+	}
+	return false
+}
 
 // Len gives how many objects were added.
 func (g *Graph) Len() int { return len(g.entries) }
