@@ -174,9 +174,13 @@ func (c *closure) needs() {
 		n := c.queue[len(c.queue)-1]
 		c.queue = c.queue[:len(c.queue)-1]
 		c.nodes[n].flags &^= queued
+		known := len(c.nodes)
 		if c.nodes[n].flags&(held|loaded) == held && !c.loadObject(c.q.Held, n) {
 			c.nodes[n].no, c.nodes[n].to = c.sets.union(c.nodes[n].no, c.nodes[n].to), 0
 			continue
+		}
+		for i := known; i < len(c.nodes); i++ { // what was read refers to them
+			c.look(c.q.Held, int32(i))
 		}
 		c.need(n)
 	}
