@@ -111,7 +111,8 @@ func (d *Desk) carry(ctx context.Context, p auth.Principal, op auth.OperationID,
 	for _, id := range slices.Sorted(maps.Keys(stay)) {
 		left = append(left, stay[id])
 	}
-	if len(publication.Items) == 0 {
+	publication.Wanted = x.wanted(plan)
+	if len(publication.Items)+len(publication.Wanted) == 0 {
 		return left, nil
 	}
 	people, err := d.identities(ctx, op, x.state.Access.Partners[c.publisher], publication.Items)
@@ -119,7 +120,6 @@ func (d *Desk) carry(ctx context.Context, p auth.Principal, op auth.OperationID,
 		return nil, err
 	}
 	publication.Items = append(people, publication.Items...)
-	publication.Wanted = x.wanted(plan)
 	publication.Still = x.still(d.stillOperator(p))
 	status, err := d.Store.Publish(ctx, publication)
 	if err != nil {
