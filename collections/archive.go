@@ -21,6 +21,7 @@ type archive struct {
 	network   *network
 	op        auth.OperationID
 	publisher auth.PartnerID
+	self      auth.Partner      // the publisher
 	known     map[stix.ID]*past // nil: looked for and not there
 	asked     []stix.ID         // looked for too, and not in known yet; see find
 	empty     bool              // nothing of what is sent was there: nothing else is asked of
@@ -80,6 +81,9 @@ func (a *archive) look(list []stix.ID) {
 		return
 	}
 	for i := range placed {
+		if it := &placed[i].Item; ours(a.self, it.ID, it.Version, it.Level) {
+			continue // it goes with what names it, at the level of that: see author.go
+		}
 		p := a.past(placed[i].Item.ID)
 		p.placed, p.there = &placed[i], true
 		p.newest, p.in = placed[i].Item, a.network.in(placed[i].In)
@@ -216,6 +220,9 @@ func (a *archive) Object(id stix.ID, read func(o *stix.Object)) ([]routing.Reaso
 	}
 	read(s.Object())
 	p := a.known[id]
+	if by := stix.ID(s.Object().CreatedBy); by != "" && (by == a.self.Identity || by == a.self.Pseudonym) {
+		p.newest.Author = by // which goes where it is brought
+	}
 	why := it.Why
 	switch {
 	case it.Kept != 0:

@@ -174,6 +174,11 @@ func (d *Desk) identities(ctx context.Context, op auth.OperationID, self auth.Pa
 	return people, nil
 }
 
+// ours reports a version of an issued identity that the gateway made.
+func ours(p auth.Partner, id stix.ID, v Version, l stix.Level) bool {
+	return id != "" && (id == p.Identity || id == p.Pseudonym) && tlp2[l] != "" && v.Text == identityVersion(p, id, l)
+}
+
 // identityThere reports whether a collection needs no identity of this level: it has that one or a lower
 // one, or the publisher published its own.
 func (d *Desk) identityThere(ctx context.Context, op auth.OperationID, c auth.CollectionID, p auth.Partner, id stix.ID, l stix.Level) (bool, error) {
@@ -184,8 +189,7 @@ func (d *Desk) identityThere(ctx context.Context, op auth.OperationID, c auth.Co
 		return false, fmt.Errorf("looking identities up: %w", err)
 	}
 	for _, f := range facts {
-		ours := tlp2[f.Level] != "" && f.Version.Text == identityVersion(p, id, f.Level)
-		if !ours || f.Level < l || f.Level == l && l != stix.Red {
+		if !ours(p, id, f.Version, f.Level) || f.Level < l || f.Level == l && l != stix.Red {
 			return true, nil
 		}
 	}

@@ -168,6 +168,7 @@ func (d *Desk) dispatch(ctx context.Context, op auth.OperationID, publisher auth
 		x.ceilings[i] = st.Collections[id].Ceiling
 	}
 	x.archive = newArchive(ctx, d.Store, n, op, publisher)
+	x.archive.self = st.Access.Partners[publisher]
 	return x, nil
 }
 
