@@ -50,7 +50,7 @@ import (
 // stays in "w" and is rewritten whole until it has 16 KiB, so that publishing single objects neither
 // makes a segment for each nor touches twenty pages; from then on it never changes but for deletions
 // and for bits of what has been superseded.
-const schema = 2
+const schema = 3
 
 // Top-level buckets and the keys of meta.
 const (
