@@ -37,6 +37,10 @@ func NewLine(at time.Time, a Actor, kind string, what any) Line {
 	if what == nil {
 		return l
 	}
+	if raw, ok := what.(json.RawMessage); ok && isPlain(raw) {
+		l.What = raw
+		return l
+	}
 	b, err := json.Marshal(what)
 	if err == nil {
 		l.What, err = canonicalWhat(b)
@@ -52,25 +56,76 @@ func NewLine(at time.Time, a Actor, kind string, what any) Line {
 //
 //	{"actor":"acme_1","kind":"publish","seq":42,"time":"2025-01-31T09:30:00.000000Z","what":{…}}
 func (l Line) Canonical(seq int64) []byte {
-	b, err := l.canonical(seq)
+	return l.AppendCanonical(make([]byte, 0, 128+len(l.What)), seq)
+}
+
+// AppendCanonical appends what Canonical gives.
+func (l Line) AppendCanonical(dst []byte, seq int64) []byte {
+	b, err := l.canonical(dst, seq)
 	if err != nil {
 		panic(fmt.Sprintf("auth: journal line %s: %v", l.Kind, err))
 	}
 	return b
 }
 
-func (l Line) canonical(seq int64) ([]byte, error) {
+func (l Line) canonical(b []byte, seq int64) ([]byte, error) {
 	what, err := canonicalWhat(l.What)
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, 0, 128+len(what))
 	b = appendString(append(b, `{"actor":`...), string(l.Actor))
 	b = appendString(append(b, `,"kind":`...), l.Kind)
 	b = strconv.AppendInt(append(b, `,"seq":`...), seq, 10)
-	b = l.Time.UTC().AppendFormat(append(b, `,"time":"`...), stampLayout)
+	b = AppendStamp(append(b, `,"time":"`...), l.Time)
 	b = append(append(b, `","what":`...), what...)
 	return append(b, '}'), nil
+}
+
+// AppendStamp appends a time as the journal and TAXII write it: in UTC with six decimals, what is beyond
+// them cut off. TAXII 2.1 section 2.
+func AppendStamp(b []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(b, stampLayout)
+	}
+	hour, minute, second := t.Clock()
+	b = appendDigits(b, year, 4)
+	b = appendDigits(append(b, '-'), int(month), 2)
+	b = appendDigits(append(b, '-'), day, 2)
+	b = appendDigits(append(b, 'T'), hour, 2)
+	b = appendDigits(append(b, ':'), minute, 2)
+	b = appendDigits(append(b, ':'), second, 2)
+	b = appendDigits(append(b, '.'), t.Nanosecond()/1000, 6)
+	return append(b, 'Z')
+}
+
+// ParseStamp is the inverse of AppendStamp; ok is false for anything that it does not write.
+func ParseStamp[T string | []byte](s T) (t time.Time, ok bool) {
+	if len(s) != len(stampLayout) {
+		return time.Time{}, false
+	}
+	number := func(from, n int) (x int) {
+		for i := range n {
+			x = 10*x + int(s[from+i]-'0')
+		}
+		return x
+	}
+	t = time.Date(number(0, 4), time.Month(number(5, 2)), number(8, 2), number(11, 2), number(14, 2), number(17, 2), 1000*number(20, 6), time.UTC)
+	// Whatever is not of the form gives a time that is written otherwise.
+	var again [len(stampLayout)]byte
+	return t, string(AppendStamp(again[:0], t)) == string(s)
+}
+
+// appendDigits appends the last n digits of x, which is not negative.
+func appendDigits(b []byte, x, n int) []byte {
+	const zeros = "000000"
+	b = append(b, zeros[:n]...)
+	for i := len(b) - 1; x > 0 && i >= len(b)-n; i-- {
+		b[i] = byte('0' + x%10)
+		x /= 10
+	}
+	return b
 }
 
 // canonicalWhat may return what itself.
@@ -124,7 +179,7 @@ func ParseLine(b []byte) (Line, int64, error) {
 		return Line{}, 0, fmt.Errorf("%w: journal line: time %q: want the form %s", ErrInvalid, *row.Time, stampLayout)
 	}
 	l := Line{Time: at.UTC(), Actor: Actor(*row.Actor), Kind: *row.Kind, What: row.What}
-	want, err := l.canonical(*row.Seq)
+	want, err := l.canonical(nil, *row.Seq)
 	if err != nil {
 		return Line{}, 0, fmt.Errorf("%w: journal line: %v", ErrInvalid, err)
 	}

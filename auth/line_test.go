@@ -221,3 +221,47 @@ func FuzzNewLine(f *testing.F) {
 		}
 	})
 }
+
+// AppendStamp writes what time.Format writes, and ParseStamp takes that and nothing else.
+func TestStamp(t *testing.T) {
+	const layout = "2006-01-02T15:04:05.000000Z"
+	for _, at := range []time.Time{
+		morning, {}, time.Unix(0, 0), time.Unix(-1, 999), time.Date(2024, 2, 29, 23, 59, 59, 999_999_999, time.UTC),
+		time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(2025, 12, 31, 23, 0, 0, 1000, time.FixedZone("", -7200)),
+	} {
+		want := at.UTC().Format(layout)
+		if got := string(auth.AppendStamp([]byte("at "), at)); got != "at "+want {
+			t.Errorf("AppendStamp wrote %q, want %q behind \"at \"", got, want)
+		}
+		if got, ok := auth.ParseStamp(want); !ok || !got.Equal(at.Truncate(time.Microsecond)) {
+			t.Errorf("ParseStamp(%q) = %v, %v", want, got, ok)
+		}
+	}
+	for _, at := range []time.Time{time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		if got, want := string(auth.AppendStamp(nil, at)), at.Format(layout); got != want {
+			t.Errorf("AppendStamp wrote %q, want %q", got, want)
+		}
+	}
+	for _, s := range []string{
+		"", "2025-01-31T09:30:00Z", "2025-01-31T09:30:00.000000", "2025-02-30T09:30:00.000000Z", "2025-01-31T24:00:00.000000Z",
+		"2025-01-31T09:30:60.000000Z", "2025-01-31 09:30:00.000000Z", "2025-01-31T09:30:00.00000:Z", "2025-1-031T09:30:00.000000Z",
+		"2025-01-31T09:30:00.0000000", "2025-00-31T09:30:00.000000Z", "-025-01-31T09:30:00.000000Z", "\xff025-01-31T09:30:00.000000Z",
+	} {
+		if at, ok := auth.ParseStamp([]byte(s)); ok {
+			t.Errorf("ParseStamp took %q for %v", s, at)
+		}
+	}
+}
+
+func FuzzParseStamp(f *testing.F) {
+	f.Add("2025-01-31T09:30:00.123456Z")
+	f.Add("2025-02-29T09:30:00.000000Z")
+	f.Fuzz(func(t *testing.T, s string) {
+		at, ok := auth.ParseStamp(s)
+		if want, err := time.Parse(time.RFC3339Nano, s); ok && (err != nil || !at.Equal(want)) {
+			t.Fatalf("%q is %v, want %v, %v", s, at, want, err)
+		} else if err == nil && len(s) == len("2006-01-02T15:04:05.000000Z") && want.Format("2006-01-02T15:04:05.000000Z") == s && !ok {
+			t.Fatalf("%q was not taken", s)
+		}
+	})
+}

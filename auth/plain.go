@@ -2,7 +2,6 @@ package auth
 
 import (
 	"bytes"
-	"time"
 )
 
 // Most lines are plain: canonical JSON without an escape, in ASCII, with names in order and small
@@ -149,14 +148,13 @@ func parsePlain(b []byte) (l Line, seq int64, ok bool) {
 	if n = len(stampLayout); !ok || len(rest) < n {
 		return Line{}, 0, false
 	}
-	stamp := rest[:n]
-	at, err := time.Parse(stampLayout, string(stamp))
-	if err != nil || !bytes.Equal(at.UTC().AppendFormat(nil, stampLayout), stamp) {
+	at, ok := ParseStamp(rest[:n])
+	if !ok {
 		return Line{}, 0, false
 	}
 	rest, ok = bytes.CutPrefix(rest[n:], []byte(`","what":`))
 	if !ok || len(rest) == 0 || rest[len(rest)-1] != '}' || !isPlain(rest[:len(rest)-1]) {
 		return Line{}, 0, false
 	}
-	return Line{Time: at.UTC(), Actor: actor, Kind: kind, What: bytes.Clone(rest[:len(rest)-1])}, seq, true
+	return Line{Time: at, Actor: actor, Kind: kind, What: bytes.Clone(rest[:len(rest)-1])}, seq, true
 }

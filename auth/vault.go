@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"slices"
 	"strings"
 	"sync"
@@ -53,6 +54,15 @@ type serverKey struct {
 	State   keyState  `json:"state"` // active or retiring
 	Key     []byte    `json:"key"`   // 32 bytes
 	Created time.Time `json:"created"`
+
+	macs *sync.Pool // of *macer
+}
+
+// macer makes MACs under one key, one after the other: what it begins with is computed once.
+type macer struct {
+	hash.Hash
+	in  []byte
+	out [sha256.Size]byte
 }
 
 // OpenVault reads DIR/secrets.json (mode 0600); ErrNotFound when it is not there.
@@ -106,6 +116,7 @@ func newServerKeys(f vaultRow) (*serverKeys, error) {
 			return nil, fmt.Errorf("key %q: no created", k.ID)
 		}
 		seen[k.ID] = true
+		k.macs = &sync.Pool{New: func() any { return &macer{Hash: hmac.New(sha256.New, k.Key)} }}
 		switch k.State {
 		case keyActive:
 			if v.active.ID != "" {
@@ -272,15 +283,15 @@ func (v *Vault) change(f func([]serverKey) ([]serverKey, error)) error {
 }
 
 // mac writes the label's length before it, so that no label and data are another label and data.
-func (k serverKey) mac(label string, data []byte) (out [32]byte) {
-	h := hmac.New(sha256.New, k.Key)
-	var n [4]byte
-	binary.BigEndian.PutUint32(n[:], uint32(len(label)))
-	h.Write(n[:])
-	h.Write([]byte(label))
+func (k serverKey) mac(label string, data []byte) [32]byte {
+	h := k.macs.Get().(*macer)
+	defer k.macs.Put(h)
+	h.Reset()
+	h.in = append(binary.BigEndian.AppendUint32(h.in[:0], uint32(len(label))), label...)
+	h.Write(h.in)
 	h.Write(data)
-	h.Sum(out[:0])
-	return out
+	h.Sum(h.out[:0])
+	return h.out
 }
 
 func (k serverKey) ref(secret string) secretRef {
