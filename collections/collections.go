@@ -52,7 +52,12 @@ func AddedAt(t time.Time) Added { return Added(t.UnixMicro()) }
 func (a Added) Time() time.Time { return time.UnixMicro(int64(a)).UTC() }
 
 // String writes the TAXII timestamp.
-func (a Added) String() string { return a.Time().Format(AddedLayout) }
+func (a Added) String() string {
+	var b [len(AddedLayout)]byte
+	return string(a.append(b[:0]))
+}
+
+func (a Added) append(b []byte) []byte { return auth.AppendStamp(b, a.Time()) }
 
 // Version is an object's version: the partner's own digits and their value. For an object without
 // modified and created it is its date_added. TAXII 2.1 section 3.4.1.

@@ -18,7 +18,7 @@ import (
 	"liaison/stix"
 )
 
-// house is a desk over the reference model, with an operation of two countries.
+// house is a desk over the reference model, with an operation of some countries.
 type house struct {
 	*testing.T
 	desk  *collections.Desk
@@ -26,7 +26,9 @@ type house struct {
 	clock time.Time
 }
 
-func newHouse(t *testing.T) *house {
+func newHouse(t *testing.T) *house { return houseOf(t, "VN", "lk") }
+
+func houseOf(t *testing.T, countries ...string) *house {
 	h := &house{T: t, clock: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return h.clock }
 	h.store = storetest.NewModel(now)
@@ -35,7 +37,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	h.desk = &collections.Desk{Registry: reg, Store: h.store, Now: now, Log: slog.New(slog.DiscardHandler)}
-	h.apply(collections.CreateOperation{ID: "secure", Title: "Operation Secure", Countries: []string{"VN", "lk"}})
+	h.apply(collections.CreateOperation{ID: "secure", Title: "Operation Secure", Countries: countries})
 	return h
 }
 
@@ -562,6 +564,69 @@ func TestEveryReadHasItsLine(t *testing.T) {
 	}
 	if !slices.Equal(kinds, want) {
 		t.Errorf("journal %v\nwant %v", kinds, want)
+	}
+}
+
+// A line says the same of a read whichever way it is made: by hand, without filters, or by encoding/json.
+func TestReadLine(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.partner(auth.CreatePartner{ID: "acme", Role: auth.Vendor, DefaultMarking: stix.Clear},
+		auth.Rights{Read: true, Write: true}, "vn")
+	h.publish(vendor, "vn", identity(1, ""), identity(2, ""))
+	at, ctx := h.place("vn"), t.Context()
+	all, err := h.desk.Objects(ctx, vendor, at, collections.Query{Limit: 10})
+	if err != nil || all.Count != 2 {
+		t.Fatalf("%d objects, %v", all.Count, err)
+	}
+	type members = map[string]any
+	line := func(m members, address string) members {
+		m["collection"], m["operation"] = at.Collection, at.Operation
+		if address != "" {
+			m["address"] = address
+		}
+		return m
+	}
+	first, last := all.First.String(), all.Last.String()
+	var want []members
+	for _, address := range []string{"", "192.0.2.7", "2001:db8::1", `a "quoted"`} {
+		vendor.Address = address
+		for _, q := range []struct {
+			query collections.Query
+			line  members
+		}{
+			{collections.Query{Limit: 10}, members{"count": 2, "more": false, "first": first, "last": last}},
+			{collections.Query{Limit: 1}, members{"count": 1, "more": true, "first": first, "last": first}},
+			{collections.Query{Limit: 1, After: all.First}, members{"count": 1, "more": false, "first": last, "last": last, "after": first}},
+			{collections.Query{Limit: 1, After: all.Last}, members{"count": 0, "more": false, "after": last}},
+			{collections.Query{Limit: 1, After: all.Last, Types: []string{"tool"}},
+				members{"count": 0, "more": false, "after": last, "filter": `{"type":["tool"],"version":{"All":false,"First":false,"Last":false,"At":null}}`}},
+		} {
+			if _, err := h.desk.Objects(ctx, vendor, at, q.query); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, line(q.line, address))
+		}
+	}
+	if err := h.store.Sweep(ctx, h.clock); err != nil {
+		t.Fatal(err)
+	}
+	var have []auth.Line
+	for e, err := range h.store.Journal(ctx, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Line.Kind == "read.objects" {
+			have = append(have, e.Line)
+		}
+	}
+	have = have[min(1, len(have)):]
+	if len(have) != len(want) {
+		t.Fatalf("%d lines, want %d", len(have), len(want))
+	}
+	for i, w := range want {
+		if want := auth.NewLine(h.clock, "acme_1", "read.objects", w); string(have[i].What) != string(want.What) {
+			t.Errorf("line %s\nwant %s", have[i].What, want.What)
+		}
 	}
 }
 

@@ -67,7 +67,24 @@ func (b *batch) putLines() error {
 	}
 	journal, hashes := b.tx.Bucket([]byte(bucketJournal)), b.tx.Bucket([]byte(bucketHash))
 	journal.FillPercent, hashes.FillPercent = 1, 1
-	reader := storedHashes(b.tx)
+	stored := storedHashes(b.tx)
+	// What the next lines ask for is mostly what the last ones have made: it is not looked for in the file.
+	made := make(map[int64]tlog.Hash, 2*len(b.lines))
+	reader := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		list := make([]tlog.Hash, len(indexes))
+		for i, x := range indexes {
+			h, ok := made[x]
+			if !ok {
+				one, err := stored(indexes[i : i+1])
+				if err != nil {
+					return nil, err
+				}
+				h = one[0]
+			}
+			list[i] = h
+		}
+		return list, nil
+	})
 	for _, l := range b.lines {
 		raw := l.Canonical(h.size)
 		if err := journal.Put(sequenceKey(h.size), raw); err != nil {
@@ -82,6 +99,7 @@ func (b *batch) putLines() error {
 			if err := hashes.Put(sequenceKey(at+int64(i)), list[i][:]); err != nil {
 				return err
 			}
+			made[at+int64(i)] = list[i]
 		}
 		h.size++
 	}

@@ -67,6 +67,8 @@ type spool struct {
 	log     *slog.Logger
 	wrap    func(*os.File) spoolFile
 	syncDir func(string) error
+	table   *crc32.Table
+	lines   sync.Pool // buffers
 	wake    chan struct{}
 	stop    chan struct{}
 	done    sync.WaitGroup
@@ -84,6 +86,7 @@ type spool struct {
 func openSpool(o *Options, log *slog.Logger, mark spoolMark) (s *spool, from spoolMark, gaps []string, err error) {
 	s = &spool{
 		path: o.Spool, log: log, wrap: o.spools, syncDir: o.syncDir,
+		table: spoolTable(), lines: sync.Pool{New: func() any { b := make([]byte, 0, 512); return &b }},
 		wake: make(chan struct{}, 1), stop: make(chan struct{}),
 	}
 	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_APPEND, 0)
@@ -192,10 +195,16 @@ func syncDir(dir string) error {
 
 func spoolTable() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// append writes one line, with sequence number 0. It is in the hands of the operating system when
-// append returns.
-func (s *spool) append(raw []byte) error {
-	b := fmt.Appendf(make([]byte, 0, len(raw)+10), "%08x %s\n", crc32.Checksum(raw, spoolTable()), raw)
+// spoolRoom is where the checksum of a line goes.
+const spoolRoom = "         "
+
+// append writes one line, with sequence number 0, that stands in b behind spoolRoom and before its end of
+// line. It is in the hands of the operating system when append returns.
+func (s *spool) append(b []byte) error {
+	sum := crc32.Checksum(b[len(spoolRoom):len(b)-1], s.table)
+	for i := range 8 {
+		b[i] = "0123456789abcdef"[sum>>(28-4*i)&15]
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

@@ -111,11 +111,14 @@ func (s *Store) Served(ctx context.Context, l auth.Line) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	raw, err := canonical(l)
+	buf := s.spool.lines.Get().(*[]byte)
+	defer s.spool.lines.Put(buf)
+	b, err := appendLine(append((*buf)[:0], spoolRoom...), l)
 	if err != nil {
 		return err
 	}
-	switch err := s.spool.append(raw); {
+	*buf = b[:0]
+	switch err := s.spool.append(append(b, '\n')); {
 	case err == nil:
 		return nil
 	case errors.Is(err, os.ErrClosed):
@@ -127,7 +130,10 @@ func (s *Store) Served(ctx context.Context, l auth.Line) error {
 
 // canonical writes a line as the journal does, but for its number, and refuses one that could not be
 // read back.
-func canonical(l auth.Line) (raw []byte, err error) {
+func canonical(l auth.Line) (raw []byte, err error) { return appendLine(nil, l) }
+
+// appendLine appends what canonical gives.
+func appendLine(dst []byte, l auth.Line) (raw []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil { // Canonical panics on what is no line
 			err = fmt.Errorf("%w: %v", collections.ErrInvalid, r)
@@ -136,7 +142,7 @@ func canonical(l auth.Line) (raw []byte, err error) {
 	if y := l.Time.UTC().Year(); l.Actor == "" || l.Kind == "" || y < 0 || y > 9999 {
 		return nil, fmt.Errorf("%w: journal line %q of %q at %s", collections.ErrInvalid, l.Kind, l.Actor, l.Time)
 	}
-	return l.Canonical(0), nil
+	return l.AppendCanonical(dst, 0), nil
 }
 
 // cutKey takes the key of a registry row apart.
