@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"go.etcd.io/bbolt"
+
 	"liaison/auth"
 	"liaison/collections"
 	"liaison/stix"
@@ -37,20 +39,25 @@ type tracked interface {
 }
 
 // plan finds the page that a query asks for. Everything in it outlives the transaction.
-func (s *shelf) plan(ctx context.Context, store *Store, v auth.View, q collections.Query, sized bool) (*plan, error) {
+func (s *shelf) plan(ctx context.Context, tx *bbolt.Tx, store *Store, v auth.View, at collections.Place, q collections.Query, sized bool) (*plan, error) {
 	p := &plan{shelf: s, limit: min(max(q.Limit, 1), collections.MaxLimit), sized: sized, rows: store.o.sizes.scan}
 	defer func() { p.shelf = nil }()
-	if s.number == 0 {
+	e, blind, ok := eyeOf(v)
+	if blind || s.op == nil {
 		return p, nil
 	}
-	e, blind, ok := eyeOf(v)
-	switch {
-	case blind:
-		return p, nil
-	case q.IDs != nil:
+	if q.IDs == nil {
+		// Most ask for what comes after the end.
+		if _, _, there, err := s.factsAt(q.After + 1); err != nil || !there {
+			return p, err
+		}
+		if ok && (q.Specs == nil || latestAlone(q.Specs)) && len(q.Versions.At) == 0 {
+			return p, p.byTracks(e, q)
+		}
+	}
+	s.indexed(tx, store.delta(at.Operation), at)
+	if q.IDs != nil {
 		return p, p.byID(store.id, v, q)
-	case ok && (q.Specs == nil || latestAlone(q.Specs)) && len(q.Versions.At) == 0:
-		return p, p.byTracks(e, q)
 	}
 	return p, p.byFacts(ctx, store.id, v, q)
 }
@@ -133,7 +140,9 @@ func orNil(err error, end func() error) error {
 func (s *shelf) types(list []string) *union {
 	u := &union{}
 	for _, t := range list {
-		u.cursors = append(u.cursors, s.cursor(typeTrack(t)))
+		c := &cursor{}
+		s.cursor(c, typeTrack(t))
+		u.cursors = append(u.cursors, c)
 	}
 	return u
 }

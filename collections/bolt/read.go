@@ -52,8 +52,12 @@ func (r *reader) next(ctx context.Context, dst []byte) ([]byte, error) {
 	}
 	start, taken := len(dst), 0
 	err := r.store.view(ctx, func(tx *bbolt.Tx) error {
+		s, err := openSegments(tx, r.at)
+		if err != nil {
+			return err
+		}
 		for _, p := range r.picks {
-			_, o, err := r.find(tx, &p)
+			_, o, err := r.find(tx, s, &p)
 			if err != nil {
 				return err
 			}
@@ -85,8 +89,12 @@ func (r *reader) take(ctx context.Context, dst []byte, have func(collections.Run
 		return dst, io.EOF
 	}
 	err := r.store.view(ctx, func(tx *bbolt.Tx) error {
+		s, err := openSegments(tx, r.at)
+		if err != nil {
+			return err
+		}
 		p := r.picks[0]
-		key, o, err := r.find(tx, &p)
+		key, o, err := r.find(tx, s, &p)
 		if err != nil {
 			return err
 		}
@@ -103,8 +111,8 @@ func (r *reader) take(ctx context.Context, dst []byte, have func(collections.Run
 }
 
 // find gives the segment of a pick as it is now, and sets where in it the pick's objects are.
-func (r *reader) find(tx *bbolt.Tx, p *pick) (collections.Added, objects, error) {
-	key, o, err := segmentAt(tx, r.at, p.key)
+func (r *reader) find(tx *bbolt.Tx, s *shelf, p *pick) (collections.Added, objects, error) {
+	key, o, err := s.segmentAt(p.key)
 	if err == nil && o.n != p.n {
 		p.set, err = moved(tx, r.at, *p)
 	}
@@ -145,21 +153,21 @@ func (r *reader) name(key collections.Added, o *objects, set bitmap) collections
 }
 
 func (s *Store) planned(ctx context.Context, tx *bbolt.Tx, v auth.View, at collections.Place, q collections.Query) (*plan, error) {
-	shelf, err := openShelf(tx, s.delta(at.Operation), at)
+	shelf, err := openPages(tx, at)
 	if err != nil {
 		return nil, err
 	}
-	return shelf.plan(ctx, s, v, q, true)
+	return shelf.plan(ctx, tx, s, v, at, q, true)
 }
 
 // Facts implements collections.Store.
 func (s *Store) Facts(ctx context.Context, v auth.View, at collections.Place, q collections.Query) (list []collections.Fact, next collections.Added, err error) {
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		shelf, err := openShelf(tx, s.delta(at.Operation), at)
+		shelf, err := openPages(tx, at)
 		if err != nil {
 			return err
 		}
-		p, err := shelf.plan(ctx, s, v, q, false)
+		p, err := shelf.plan(ctx, tx, s, v, at, q, false)
 		if err != nil {
 			return err
 		}

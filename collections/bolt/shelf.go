@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -13,14 +14,19 @@ import (
 
 // shelf is one collection as a transaction finds it. A shelf without buckets is an empty one.
 type shelf struct {
-	index    index         // of the operation
+	op       *bbolt.Bucket // the operation; nil: the shelf has all that it needs of it
+	index    index         // of the operation; after indexed
 	sets     *bbolt.Bucket // likewise
-	parcels  *bbolt.Bucket // likewise
+	parcels  *bbolt.Bucket // likewise; nil until some are wanted
 	number   uint16        // the collection's in the operation; 0: it has none
 	segments *bbolt.Bucket
 	facts    *bbolt.Bucket
 	tracks   *bbolt.Bucket
 	tail     *tail // nil: every segment is full
+
+	ofSegments, ofFacts, ofTracks *bbolt.Cursor // that seek; each is made once
+	key                           [8]byte       // see keyOf
+	names                         []byte        // of tracks, one after the other, each with room for a key
 
 	lastKey collections.Added // of the stored segment that was looked at last, and its facts
 	last    *facts
@@ -28,6 +34,20 @@ type shelf struct {
 
 // openShelf opens a collection for reading.
 func openShelf(tx *bbolt.Tx, d *delta, at collections.Place) (*shelf, error) {
+	s, err := openPages(tx, at)
+	if err != nil {
+		return nil, err
+	}
+	if s.op != nil {
+		s.indexed(tx, d, at)
+		s.parcels = s.op.Bucket([]byte(bucketParcels))
+	}
+	return s, nil
+}
+
+// openPages opens a collection for what needs no index of ids. Opening a bucket costs as much as finding a
+// page in it.
+func openPages(tx *bbolt.Tx, at collections.Place) (*shelf, error) {
 	s := &shelf{}
 	op := tx.Bucket(operationName(at.Operation))
 	if op == nil {
@@ -37,9 +57,17 @@ func openShelf(tx *bbolt.Tx, d *delta, at collections.Place) (*shelf, error) {
 	if c == nil {
 		return s, nil
 	}
-	s.index, s.sets, s.parcels = openIndex(tx, op, d), op.Bucket([]byte(bucketSets)), op.Bucket([]byte(bucketParcels))
-	s.number = collectionNumber(op.Bucket([]byte(bucketNumbers)), at.Collection)
+	s.op = op
 	return s, s.open(c)
+}
+
+// indexed opens what openPages has left out.
+func (s *shelf) indexed(tx *bbolt.Tx, d *delta, at collections.Place) {
+	if s.op == nil || s.number != 0 {
+		return
+	}
+	s.index, s.sets = openIndex(tx, s.op, d), s.op.Bucket([]byte(bucketSets))
+	s.number = collectionNumber(s.op.Bucket([]byte(bucketNumbers)), at.Collection)
 }
 
 func (s *shelf) open(c *bbolt.Bucket) error {
@@ -67,7 +95,10 @@ func (s *shelf) factsAt(a collections.Added) (key collections.Added, f *facts, o
 		return s.lastKey, s.last, true, nil
 	}
 	if s.facts != nil {
-		if k, v := s.facts.Cursor().Seek(addedKey(a)); k != nil {
+		if s.ofFacts == nil {
+			s.ofFacts = s.facts.Cursor()
+		}
+		if k, v := s.ofFacts.Seek(s.keyOf(a)); k != nil {
 			f, err := readFacts(v)
 			if err != nil {
 				return 0, nil, false, fmt.Errorf("reading facts of segment %s: %w", keyAdded(k), err)
@@ -82,40 +113,57 @@ func (s *shelf) factsAt(a collections.Added) (key collections.Added, f *facts, o
 	return 0, nil, false, nil
 }
 
-// segmentAt is bytesAt for a transaction that wants nothing else of the collection. It gives the
-// segment's key too.
-func segmentAt(tx *bbolt.Tx, at collections.Place, a collections.Added) (collections.Added, objects, error) {
+// keyOf gives a date_added as a key, in a buffer of the shelf's own.
+func (s *shelf) keyOf(a collections.Added) []byte {
+	binary.BigEndian.PutUint64(s.key[:], uint64(a))
+	return s.key[:]
+}
+
+// openSegments opens a collection for its bytes alone.
+func openSegments(tx *bbolt.Tx, at collections.Place) (*shelf, error) {
 	s := &shelf{}
-	if op := tx.Bucket(operationName(at.Operation)); op != nil {
-		if c := op.Bucket(collectionName(at.Collection)); c != nil {
-			s.parcels = op.Bucket([]byte(bucketParcels))
-			if k, v := c.Bucket([]byte(bucketSegments)).Cursor().Seek(addedKey(a)); k != nil {
-				o, err := readObjects(v, s.parcels)
-				return keyAdded(k), o, err
-			}
-			if err := s.openTail(c); err != nil {
-				return 0, objects{}, err
-			}
-		}
+	op := tx.Bucket(operationName(at.Operation))
+	if op == nil {
+		return s, nil
 	}
-	o, err := s.bytesAt(a)
-	if err != nil {
-		return 0, objects{}, err
+	c := op.Bucket(collectionName(at.Collection))
+	if c == nil {
+		return s, nil
 	}
-	return s.tail.key(), o, nil
+	s.op, s.segments = op, c.Bucket([]byte(bucketSegments))
+	return s, s.openTail(c)
 }
 
 // bytesAt gives the bytes of the segment that a date_added belongs to.
 func (s *shelf) bytesAt(a collections.Added) (objects, error) {
+	_, o, err := s.segmentAt(a)
+	return o, err
+}
+
+// segmentAt is bytesAt, with the segment's key.
+func (s *shelf) segmentAt(a collections.Added) (collections.Added, objects, error) {
 	if s.segments != nil {
-		if k, v := s.segments.Cursor().Seek(addedKey(a)); k != nil {
-			return readObjects(v, s.parcels)
+		if s.ofSegments == nil {
+			s.ofSegments = s.segments.Cursor()
+		}
+		if k, v := s.ofSegments.Seek(s.keyOf(a)); k != nil {
+			o, err := s.objects(v)
+			return keyAdded(k), o, err
 		}
 	}
 	if s.tail != nil && s.tail.key() >= a {
-		return readObjects(s.tail.bytes, s.parcels)
+		o, err := s.objects(s.tail.bytes)
+		return s.tail.key(), o, err
 	}
-	return objects{}, fmt.Errorf("segment of %s is missing: %w", a, errDamaged)
+	return 0, objects{}, fmt.Errorf("segment of %s is missing: %w", a, errDamaged)
+}
+
+// objects reads the bytes of a segment.
+func (s *shelf) objects(b []byte) (objects, error) {
+	if s.parcels == nil && s.op != nil && len(b) > 0 && b[0] == refsTag {
+		s.parcels = s.op.Bucket([]byte(bucketParcels))
+	}
+	return readObjects(b, s.parcels)
 }
 
 // found is an object version and where it is.

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 
 	"go.etcd.io/bbolt"
@@ -48,8 +49,10 @@ func overTrack(p auth.PartnerID, m mix, k kind) track {
 	return track{sort: sortOver, class: byte(m), kind: k, text: string(p)}
 }
 
-func (t track) name() []byte {
-	b := make([]byte, 0, len(t.text)+12) // with room for a key
+func (t track) name() []byte { return t.appendName(make([]byte, 0, len(t.text)+12)) } // with room for a key
+
+// appendName appends up to 4 bytes and the text.
+func (t track) appendName(b []byte) []byte {
 	b = append(b, t.sort)
 	switch t.sort {
 	case sortClass:
@@ -102,9 +105,9 @@ const theEnd collections.Added = math.MaxInt64
 // cursor walks one track of a collection by segments, the newest one included. Its bits are the
 // store's and end with the transaction.
 type cursor struct {
-	stored *bbolt.Cursor // nil when nothing is
-	prefix []byte
-	at     []byte // buffer of seek keys
+	shelf  *shelf
+	stored *bbolt.Cursor // its own, from the second segment on: most tracks have none
+	prefix []byte        // with room for a key
 	newest collections.Added
 	fresh  bitmap // of the newest segment
 
@@ -114,17 +117,21 @@ type cursor struct {
 	done    bool // with what is stored
 }
 
-func (s *shelf) cursor(t track) *cursor {
-	c := &cursor{prefix: t.name()}
-	c.at = append([]byte(nil), c.prefix...)
-	if s.tracks != nil {
-		c.stored = s.tracks.Cursor()
+// cursor makes c walk a track.
+func (s *shelf) cursor(c *cursor, t track) {
+	c.shelf = s
+	if room := len(t.text) + 12; cap(s.names)-len(s.names) < room {
+		s.names = make([]byte, 0, max(256, room))
 	}
-	c.done = c.stored == nil
+	n := len(s.names)
+	s.names = t.appendName(s.names)
+	end := len(s.names)
+	s.names = s.names[:end+8]
+	c.prefix = s.names[n : end : end+8]
+	c.done = s.tracks == nil
 	if s.tail != nil {
 		c.newest, c.fresh = s.tail.key(), s.tail.track(c.prefix)
 	}
-	return c
 }
 
 // seek goes to the first segment at or after k that has bits in the track. It never goes back.
@@ -133,14 +140,7 @@ func (c *cursor) seek(k collections.Added) {
 		return
 	}
 	if !c.done {
-		if c.started {
-			c.land(c.stored.Next()) // most walks miss no segment
-		}
-		if !c.done && (!c.started || c.key < k) {
-			c.at = append(c.at[:len(c.prefix)], addedKey(k)...)
-			c.land(c.stored.Seek(c.at))
-		}
-		c.started = true
+		c.find(k)
 		if !c.done {
 			return
 		}
@@ -150,6 +150,28 @@ func (c *cursor) seek(k collections.Added) {
 	if len(c.fresh) > 0 && c.newest >= k {
 		c.key, c.set = c.newest, c.fresh
 	}
+}
+
+// find looks in what is stored.
+func (c *cursor) find(k collections.Added) {
+	at := binary.BigEndian.AppendUint64(c.prefix, uint64(k))
+	switch {
+	case !c.started:
+		c.started = true
+		if c.shelf.ofTracks == nil {
+			c.shelf.ofTracks = c.shelf.tracks.Cursor()
+		}
+		c.land(c.shelf.ofTracks.Seek(at))
+		return
+	case c.stored == nil:
+		c.stored = c.shelf.tracks.Cursor()
+	default:
+		c.land(c.stored.Next()) // most walks miss no segment
+		if c.done || c.key >= k {
+			return
+		}
+	}
+	c.land(c.stored.Seek(at))
 }
 
 // land takes what the stored cursor found; done is set when that is not of this track.
@@ -162,12 +184,12 @@ func (c *cursor) land(k, v []byte) {
 }
 
 // chain walks the differences between classes.
-type chain []*cursor
+type chain []cursor
 
 func (s *shelf) chain(to class, k kind) chain {
 	c := make(chain, to)
 	for i := range c {
-		c[i] = s.cursor(classTrack(class(i+1), k))
+		s.cursor(&c[i], classTrack(class(i+1), k))
 	}
 	return c
 }
@@ -175,9 +197,9 @@ func (s *shelf) chain(to class, k kind) chain {
 // seek gives the first segment at or after k where any of them has bits. It never goes back.
 func (c chain) seek(k collections.Added) collections.Added {
 	key := theEnd
-	for _, x := range c {
-		x.seek(k)
-		key = min(key, x.key)
+	for i := range c {
+		c[i].seek(k)
+		key = min(key, c[i].key)
 	}
 	return key
 }
@@ -185,7 +207,8 @@ func (c chain) seek(k collections.Added) collections.Added {
 // bits gives what the last class of the chain is shown of a segment, in buf when it had to be computed.
 func (c chain) bits(key collections.Added, buf *bitmap) bitmap {
 	var set bitmap
-	for _, x := range c {
+	for i := range c {
+		x := &c[i]
 		if x.key != key {
 			continue
 		}
@@ -214,7 +237,7 @@ type part struct {
 
 // own walks what a publisher is shown of its own.
 type own struct {
-	published, except *cursor
+	published, except cursor
 	all               chain
 	buf               bitmap
 }
@@ -253,10 +276,13 @@ func (s *shelf) lens(e eye, want []kind) *lens {
 	for _, k := range want {
 		p := part{class: s.chain(class(e.level), k)}
 		if e.own != "" {
-			p.own = &own{published: s.cursor(publisherTrack(e.own)), except: s.cursor(ownTrack(e.own, k)), all: s.chain(classes, k)}
+			p.own = &own{all: s.chain(classes, k)}
+			s.cursor(&p.own.published, publisherTrack(e.own))
+			s.cursor(&p.own.except, ownTrack(e.own, k))
 		}
 		if e.mix != 0 {
-			p.over = s.cursor(overTrack(e.own, e.mix, k))
+			p.over = &cursor{}
+			s.cursor(p.over, overTrack(e.own, e.mix, k))
 		}
 		l.parts = append(l.parts, p)
 	}
