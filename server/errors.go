@@ -221,7 +221,7 @@ func (k *call) problem(status int, p taxii.Error) error {
 		return err
 	}
 	h := k.Response().Header()
-	setTAXII(h)
+	k.s.headers.set(h)
 	h.Set("Content-Length", strconv.Itoa(len(b)))
 	k.Response().WriteHeader(status)
 	if k.r.Method == http.MethodHead {

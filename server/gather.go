@@ -34,8 +34,9 @@ type gathered struct {
 	net.Conn
 	buffers *sync.Pool
 
-	mu  sync.Mutex
-	buf *[]byte // nil: what is written is sent
+	mu   sync.Mutex
+	buf  *[]byte // nil: what is written is sent
+	held bool    // what is kept is sent with the next write
 }
 
 func (c *gathered) Write(b []byte) (int, error) {
@@ -53,7 +54,20 @@ func (c *gathered) Write(b []byte) (int, error) {
 		return c.Conn.Write(b)
 	}
 	*c.buf = append(*c.buf, b...)
+	if c.held {
+		if err := c.end(); err != nil {
+			return 0, err
+		}
+	}
 	return len(b), nil
+}
+
+// end sends what is kept, and keeps nothing from then on. The caller holds the lock.
+func (c *gathered) end() error {
+	err := c.send()
+	c.buffers.Put(c.buf)
+	c.buf, c.held = nil, false
+	return err
 }
 
 // send sends what is kept. The caller holds the lock.
@@ -69,16 +83,19 @@ func (c *gathered) send() error {
 
 // gather calls f, which writes a part of the answer, and sends what became of it in few writes after f
 // has returned: what f gives back before then is not held while a slow client reads.
-func (k *call) gather(f func() error) error {
+//
+// Behind the last part of an answer whose length was not told goes its last chunk, which net/http writes
+// when the handler has returned, at once: they are sent together. Before HTTP/1.1 there are no chunks.
+func (k *call) gather(last bool, f func() error) error {
 	if w, ok := k.Response().Writer.(*watched); ok {
-		return w.under.write(f)
+		return w.under.write(last && k.r.ProtoAtLeast(1, 1), f)
 	}
 	return f()
 }
 
-// write calls f, which writes to the connection, and sends what it wrote in few writes. A nil connection
-// has it write as usual.
-func (c *gathered) write(f func() error) error {
+// write calls f, which writes to the connection, and sends what it wrote in few writes; the rest of it only
+// with what is written next, if hold. A nil connection has it write as usual.
+func (c *gathered) write(hold bool, f func() error) error {
 	if c == nil {
 		return f()
 	}
@@ -88,10 +105,12 @@ func (c *gathered) write(f func() error) error {
 	err := f()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e := c.send(); err == nil {
+	if hold && err == nil && len(*c.buf) > 0 {
+		c.held = true
+		return nil
+	}
+	if e := c.end(); err == nil {
 		err = e
 	}
-	c.buffers.Put(c.buf)
-	c.buf = nil
 	return err
 }

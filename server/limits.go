@@ -22,24 +22,36 @@ type deadlines struct {
 	read, written int
 	set           int  // bytes read when the deadline was last moved
 	ended         bool // the body was read to its end
+	writes        bool // the deadline of writing is this request's, not the one's before it
 }
 
-const limitsKey = "liaison.deadlines"
-
 func (s *Server) deadlines(c echo.Context) *deadlines {
-	if d, ok := c.Get(limitsKey).(*deadlines); ok {
+	w := c.Response().Writer.(*watched) // which serve makes
+	d := &w.limits
+	if d.control != nil {
 		return d
 	}
-	d := &deadlines{control: http.NewResponseController(c.Response().Writer), now: s.wall, o: &s.o, begin: s.wall()}
-	c.Set(limitsKey, d)
-	if c.Request().Body == http.NoBody {
-		// The server watches the connection meanwhile; a deadline would end the request.
-		d.control.SetReadDeadline(time.Time{})
-	} else {
+	*d = deadlines{control: http.NewResponseController(w.ResponseWriter), now: s.wall, o: &s.o, begin: s.wall()}
+	// Of a request without a body net/http has cleared the deadline of reading, for it watches the
+	// connection meanwhile; and that of writing waits until something is written.
+	if c.Request().Body != http.NoBody {
 		d.control.SetReadDeadline(d.begin.Add(d.o.Grace))
+		d.until(d.begin.Add(2*d.o.Grace + commitTimeout))
 	}
-	d.control.SetWriteDeadline(d.begin.Add(2*d.o.Grace + commitTimeout))
 	return d
+}
+
+// until sets the deadline of writing.
+func (d *deadlines) until(t time.Time) {
+	d.writes = true
+	d.control.SetWriteDeadline(t)
+}
+
+// begins is called when an answer begins: it has a deadline of its own whoever writes it.
+func (d *deadlines) begins() {
+	if d.control != nil && !d.writes {
+		d.until(d.begin.Add(2*d.o.Grace + commitTimeout))
+	}
 }
 
 // reading counts n bytes of the body; done when it was read to its end.
@@ -60,7 +72,7 @@ func (d *deadlines) reading(n int, done bool) {
 func (d *deadlines) move() {
 	end := d.begin.Add(d.o.Grace + d.o.rate(d.read))
 	d.control.SetReadDeadline(end)
-	d.control.SetWriteDeadline(end.Add(2*d.o.Grace + commitTimeout))
+	d.until(end.Add(2*d.o.Grace + commitTimeout))
 }
 
 // paused says that the gateway did not read for a while, which is not the peer's fault.
@@ -76,7 +88,7 @@ func (d *deadlines) paused(t time.Duration) {
 // answer gives the answer its time from now on.
 func (d *deadlines) answer() {
 	d.write = time.Time{}
-	d.control.SetWriteDeadline(d.now().Add(d.o.Grace + commitTimeout))
+	d.until(d.now().Add(d.o.Grace + commitTimeout))
 }
 
 // writing is called before n bytes are written.
@@ -85,7 +97,7 @@ func (d *deadlines) writing(n int) {
 		d.write = d.now()
 	}
 	d.written += n
-	d.control.SetWriteDeadline(d.write.Add(d.o.Grace + d.o.rate(d.written)))
+	d.until(d.write.Add(d.o.Grace + d.o.rate(d.written)))
 }
 
 func (o *Options) rate(n int) time.Duration {

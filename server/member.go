@@ -243,6 +243,7 @@ func (m *member) push(last bool) (over bool, err error) {
 	if len(*m.out) < writeSize && !last {
 		return false, nil
 	}
+	more := m.sent
 	if !m.sent {
 		m.sent = true
 		h := m.k.Response().Header()
@@ -259,7 +260,7 @@ func (m *member) push(last bool) (over bool, err error) {
 		m.k.limits.writing(len(*m.out))
 	}
 	m.pause()
-	err = m.k.gather(func() error {
+	err = m.k.gather(last && more, func() error {
 		_, err := m.k.Response().Writer.Write(*m.out)
 		m.release()
 		return err

@@ -33,9 +33,14 @@ func (s *Server) ask(k *call, e taxii.Endpoint, at collections.Place, id stix.ID
 	if err := s.rates.read(k.p.Client, at, r, s.now()); err != nil {
 		return question{}, err
 	}
-	here.Filters = taxii.FiltersOf(r)
 	return question{Request: r, here: here}, nil
 }
+
+// Keys of http.Header, which are of one form.
+const (
+	keyFirst = "X-Taxii-Date-Added-First"
+	keyLast  = "X-Taxii-Date-Added-Last"
+)
 
 // page sets the headers that tell where an answer lies, and gives the cursor of the next; "" at the
 // end. next is there whenever more is: clients loop without it.
@@ -51,17 +56,17 @@ func (q question) page(k *call, first, last, after collections.Added, n int, mor
 	switch {
 	case n > 0:
 		told = last
-		h.Set(taxii.HeaderFirst, first.String())
-		h.Set(taxii.HeaderLast, last.String())
+		values := []string{first.String(), last.String()}
+		h[keyFirst], h[keyLast] = values[:1:1], values[1:]
 	case q.Positioned || more:
-		h.Set(taxii.HeaderLast, at.String())
+		h[keyLast] = []string{at.String()}
 	}
 	if !more {
 		return ""
 	}
 	k.s.rates.gave(k.p.Client, q.here.Place, told, k.s.now())
 	c := q.here
-	c.After = at
+	c.After, c.Filters = at, taxii.FiltersOf(q.Request)
 	return k.s.cursors.Seal(c)
 }
 
@@ -90,7 +95,7 @@ func (s *Server) envelope(k *call, q question, page collections.Reading) error {
 		return s.send(k, http.StatusOK, k.nothing(next))
 	case done:
 		*b = taxii.AppendTail(*b)
-		return s.sendThen(k, http.StatusOK, *b, func() { s.pools.release(b) })
+		return s.sendBuffer(k, http.StatusOK, *b, b)
 	}
 	return s.stream(k, coding, b, &runs)
 }
@@ -148,7 +153,7 @@ func (s *Server) stream(k *call, coding string, b *[]byte, runs *runs) error {
 	}
 	for done := false; ; {
 		k.limits.writing(len(*b))
-		err := k.gather(func() error {
+		err := k.gather(done, func() error {
 			_, err := out.Write(*b)
 			s.pools.release(b)
 			b = nil

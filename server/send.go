@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/labstack/echo/v4"
 
 	"liaison/server/taxii"
 )
@@ -119,29 +118,42 @@ func (s *Server) encoder(k *call, coding string) *encoder {
 // "All responses MUST specify the media type and version in the Content-Type header." TAXII 2.1
 // section 3.1.
 func (s *Server) head(k *call, status int) {
-	setTAXII(k.Response().Header())
+	s.headers.set(k.Response().Header())
 	k.Response().WriteHeader(status)
 }
 
-func setTAXII(h http.Header) {
-	h.Set(echo.HeaderContentType, taxii.MediaType)
-	h.Set("Cache-Control", "no-store")
-	h.Set("Vary", "Accept, Accept-Encoding, Authorization, X-API-Key")
-	h.Set("X-Content-Type-Options", "nosniff")
+// headers are those that all TAXII answers have, made once: nobody changes the values of a header in place.
+type headers struct{ kind, cache, vary, sniff []string }
+
+func newHeaders() headers {
+	return headers{
+		kind:  []string{taxii.MediaType},
+		cache: []string{"no-store"},
+		vary:  []string{"Accept, Accept-Encoding, Authorization, X-API-Key"},
+		sniff: []string{"nosniff"},
+	}
+}
+
+func (c *headers) set(h http.Header) {
+	h["Content-Type"] = c.kind
+	h["Cache-Control"] = c.cache
+	h["Vary"] = c.vary
+	h["X-Content-Type-Options"] = c.sniff
 }
 
 // send writes a body that is there as a whole.
 func (s *Server) send(k *call, status int, body []byte) error {
-	return s.sendThen(k, status, body, func() {})
+	return s.sendBuffer(k, status, body, nil)
 }
 
-// sendThen is send, and calls done when the body is not needed any more.
-func (s *Server) sendThen(k *call, status int, body []byte, done func()) error {
-	done = sync.OnceFunc(done)
-	defer done()
+// sendBuffer is send, and releases a buffer when the body is not needed any more.
+func (s *Server) sendBuffer(k *call, status int, body []byte, b *[]byte) error {
+	defer func() { s.pools.release(b) }()
 	coding, ok := k.coding()
-	if _, identity := taxii.Coding(k.r.Header.Values("Accept-Encoding")); len(body) < compressMin && identity {
-		coding, ok = "", true
+	if len(body) < compressMin && (coding != "" || !ok) {
+		if _, identity := taxii.Coding(k.r.Header.Values("Accept-Encoding")); identity {
+			coding, ok = "", true
+		}
 	}
 	if !ok {
 		return errNoCoding()
@@ -159,14 +171,21 @@ func (s *Server) sendThen(k *call, status int, body []byte, done func()) error {
 	if k.r.Method == http.MethodHead {
 		return nil
 	}
-	err := k.gather(func() error {
+	write := func() error {
 		_, err := out.Write(body)
-		done()
+		s.pools.release(b)
+		b = nil
 		if err == nil {
 			err = out.finish()
 		}
 		return err
-	})
+	}
+	var err error
+	if len(body) < compressMin {
+		err = write() // net/http gathers it
+	} else {
+		err = k.gather(false, write)
+	}
 	if err != nil {
 		return s.broken(k, "writing an answer", err)
 	}

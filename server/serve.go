@@ -50,10 +50,11 @@ func (s *Server) route(c echo.Context) error {
 	return c.Handler()(c)
 }
 
-// watched keeps the status and the size of an answer for the log.
+// watched keeps the status and the size of an answer for the log, and its deadlines.
 type watched struct {
 	http.ResponseWriter
 	under  *gathered
+	limits deadlines
 	status int
 	size   int64
 }
@@ -62,6 +63,7 @@ type watched struct {
 func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *watched) WriteHeader(status int) {
+	w.limits.begins()
 	if status >= 200 && w.status == 0 {
 		w.status = status
 	}
@@ -70,6 +72,7 @@ func (w *watched) WriteHeader(status int) {
 
 func (w *watched) Write(b []byte) (int, error) {
 	if w.status == 0 {
+		w.limits.begins()
 		w.status = http.StatusOK
 	}
 	n, err := w.ResponseWriter.Write(b)

@@ -93,6 +93,7 @@ type Server struct {
 	contents *contents
 	tarpit   chan struct{}
 	pools    *pools
+	headers  headers
 	pieces   *pieces
 	crl      crl
 	health   health
@@ -120,6 +121,7 @@ func New(o Options) (*Server, error) {
 		rates:    rates{perMinute: o.RatePerMinute, burst: o.RateBurst},
 		tarpit:   make(chan struct{}, maxDelayed),
 		pools:    newPools(),
+		headers:  newHeaders(),
 		pieces:   kept,
 		wall:     time.Now,
 	}

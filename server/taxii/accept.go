@@ -27,6 +27,9 @@ type element struct {
 // latest version". application/stix+json counts as TAXII's, for the standard's own table lists it
 // beside. Elements that are malformed say nothing.
 func Accept(lines []string) Accepted {
+	if len(lines) == 1 && lines[0] == MediaType { // as almost all have it
+		return Accepted{TAXII: true}
+	}
 	list, present := elements(lines)
 	if !present {
 		return Accepted{TAXII: true}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"liaison/auth"
 	"liaison/collections"
 	"liaison/stix"
 )
@@ -176,6 +177,9 @@ const offset = `(?:[01]\d|2[0-3]):[0-5]\d`
 // parseTime reads a timestamp of 0 to 9 decimals. The standard's own is in UTC with Z; an offset is
 // taken too. TAXII 2.1 section 2, timestamp.
 func parseTime(value string) (time.Time, error) {
+	if t, ok := auth.ParseStamp(value); ok { // as it was given
+		return t, nil
+	}
 	const want = "want a timestamp like 2025-01-31T09:30:00.000000Z"
 	m := timeShape.FindStringSubmatch(value)
 	switch {
