@@ -73,6 +73,7 @@ func (g *gateway) hold(a account, s string, first int) (finish func() *answer) {
 
 // Of 2 MiB in all, 1 MiB is kept for the publication that goes ahead; a partner has half of the rest.
 func TestContentInFlight(t *testing.T) {
+	t.Parallel()
 	const most = 1 << 20
 	g := open(t, func(o *server.Options) {
 		o.MaxContentInFlight = 2 * most

@@ -351,6 +351,7 @@ func (l *line) dead(name string) {
 // Threats 9 and 25: what is taken away closes the connections that are open with it, at once and
 // without another request on them; those of others stay.
 func TestThreat25LiveConnectionsAreClosed(t *testing.T) {
+	t.Parallel()
 	for name, away := range map[string]func(g *gateway, c auth.Client) auth.Change{
 		"suspend":        func(_ *gateway, c auth.Client) auth.Change { return auth.SuspendPartner{ID: c.Partner} },
 		"remove":         func(_ *gateway, c auth.Client) auth.Change { return auth.RemovePartner{ID: c.Partner} },

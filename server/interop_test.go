@@ -122,6 +122,7 @@ func TestInteropReadOnly(t *testing.T) {
 
 // TestInteropOfWrongServers breaks the gateway in one way at a time: the row fails that is about it.
 func TestInteropOfWrongServers(t *testing.T) {
+	t.Parallel()
 	g := open(t)
 	partners := interopPartners(g)
 	wrong := wrongServers(partners)
@@ -152,6 +153,7 @@ func TestInteropOfWrongServers(t *testing.T) {
 // TestInteropOfOtherServers passes every mandatory row on servers that do otherwise what the standard
 // leaves to them: none of it is a failure.
 func TestInteropOfOtherServers(t *testing.T) {
+	t.Parallel()
 	g := open(t)
 	partners := interopPartners(g)
 	for name, f := range otherServers(g) {

@@ -142,6 +142,7 @@ func TestLimitToken(t *testing.T) {
 func sized(n int) string { return with(`"x_p":"` + strings.Repeat("a", n-len(with(`"x_p":""`))) + `"`) }
 
 func TestLimitObjectByDefault(t *testing.T) {
+	t.Parallel()
 	const most = 16 << 20
 	g := open(t, func(o *server.Options) { o.Desk.Limits = stix.Limits{} })
 	zip := header("Content-Encoding", "gzip")
@@ -191,6 +192,7 @@ func numbered(first, n int) []string {
 
 // What is larger than the largest page means that, and without a limit a page has its usual size.
 func TestLimitOfAPage(t *testing.T) {
+	t.Parallel()
 	g := open(t, func(o *server.Options) { o.Desk.Limits = stix.Limits{} })
 	g.publish(g.vendor, "vn", numbered(0, 10_002)...)
 	for limit, want := range map[string]int{
@@ -234,6 +236,7 @@ func TestLimitOfAPage(t *testing.T) {
 
 // A page ends before it is over its bytes, unless it has one object.
 func TestLimitPageSize(t *testing.T) {
+	t.Parallel()
 	const most = collections.MaxPageSize
 	g := open(t, func(o *server.Options) { o.Desk.Limits = stix.Limits{} })
 	at := func(alias string) string { return "/secure/collections/" + alias + "/objects/" }

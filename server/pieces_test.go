@@ -103,6 +103,7 @@ func one(t testing.TB, b []byte) string {
 // TestPiecesTellTheSame: whatever is asked for, by whom and after which deletions, the answer in gzip is
 // the answer as it is.
 func TestPiecesTellTheSame(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))

@@ -79,6 +79,7 @@ func TestRate(t *testing.T) {
 
 // The burst is the rate unless it is set, and everything that begins something is charged.
 func TestRateOfEverything(t *testing.T) {
+	t.Parallel()
 	id, raw := indicator("x")
 	for name, row := range map[string]struct{ method, path, body string }{
 		"objects":  {http.MethodGet, objects, ""},
@@ -106,6 +107,7 @@ func TestRateOfEverything(t *testing.T) {
 
 // A sync of many pages is never refused, by next or by dates, with the bucket as empty as it may be.
 func TestRateLetsASyncRun(t *testing.T) {
+	t.Parallel()
 	const pages = 30
 	cut := func(layout string) func(answer) url.Values {
 		return func(a answer) url.Values {

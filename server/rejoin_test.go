@@ -47,6 +47,7 @@ func TestRejoin(t *testing.T) {
 
 // Threat 22: an invitation that was used is nobody's but the key's, for ten minutes, until it was used.
 func TestThreat22RejoinRefused(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		change func(g *gateway, j joined)
 		other  bool // another key
