@@ -278,7 +278,7 @@ func (g *gateway) tasks(front *server.Server, door *certs.Server) []task {
 	return []task{
 		{"sweep store", time.Second, 10 * time.Second, func(ctx context.Context) error { return g.store.Sweep(ctx, g.now()) }},
 		{"join small segments", 2 * time.Second, 10 * time.Second, g.seal},
-		{"read what was published", 2 * time.Second, 10 * time.Second, g.desk.Glean},
+		{"read what was published", time.Second, 10 * time.Second, g.desk.GleanInBackground},
 		{"write what was refused", time.Second, 10 * time.Second, func(ctx context.Context) error { return front.Flush(ctx, g.now()) }},
 		{"write what the journal is owed", time.Second, 10 * time.Second, g.admin.Settle},
 		{"tend signing keys", time.Minute, 10 * time.Second, g.tendKeys},

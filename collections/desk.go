@@ -33,6 +33,7 @@ type Desk struct {
 	resyncs  resyncs
 	networks networks
 	turns    turns
+	behind   behind
 }
 
 func (d *Desk) now() time.Time {

@@ -75,6 +75,12 @@ type LapsePage struct {
 	More   bool
 }
 
+// Ungleaned is what Glean has still to read of an operation. Its zero value is nothing.
+type Ungleaned struct {
+	Versions int   // object versions, deleted ones too; of one in several collections each counts
+	Oldest   Added // of them
+}
+
 // Audience is whom something is counted for. The zero value is nobody.
 type Audience struct {
 	View auth.View
@@ -108,6 +114,9 @@ type Gleaner interface {
 	// stays; one that was deleted before has none. Nothing is decided by it, so there is no journal line.
 	// read is called in no transaction. Calls wait for each other.
 	Glean(ctx context.Context, op auth.OperationID, read GistOf) (more bool, err error)
+
+	// Ungleaned tells what there is to be read, of which it counts about most at most.
+	Ungleaned(ctx context.Context, op auth.OperationID, most int) (Ungleaned, error)
 
 	// Gists gives the present versions of an object that go out of date or are revoked, as far as they were
 	// gleaned, whoever published them, ascending by date_added.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"liaison/auth"
@@ -25,16 +26,64 @@ const maxRounds = 200_000 / MaxGleaned
 // this one was made is in one of them, and what is in both is the same.
 const lapseOverlap = time.Minute
 
-// Glean reads what was published since the last time, in all operations, as long as ctx lasts. The gateway
-// calls it in the background, so that questions find little to do.
+// When the background reads what was published.
+const (
+	gleanQuiet = time.Second      // after the last publication
+	gleanLate  = 30 * time.Second // after the oldest one that was not read, whatever comes in
+	gleanMuch  = 100_000          // object versions of an operation, likewise
+	gleanRest  = 30 * time.Second // after an error: a store that is full or mends itself is left alone
+)
+
+// Glean reads what was published since the last time, in all operations, as long as ctx lasts.
 func (d *Desk) Glean(ctx context.Context) error {
+	return d.glean(ctx, func(context.Context, auth.OperationID) (bool, error) { return true, nil })
+}
+
+// GleanInBackground is Glean while no publications come in, or when too much was not read: it leaves the
+// processor to them. The gateway calls it every second, so that questions find little to do. After an error
+// it does nothing for a while and gives that error.
+func (d *Desk) GleanInBackground(ctx context.Context) error {
+	now := d.now()
+	if err := d.behind.resting(now); err != nil {
+		return err
+	}
+	late := map[auth.OperationID]bool{}
+	err := d.glean(ctx, func(ctx context.Context, op auth.OperationID) (bool, error) {
+		if late[op] {
+			return true, nil // until all is read
+		}
+		quiet, err := d.quiet(ctx)
+		if quiet || err != nil {
+			return quiet, err
+		}
+		u, err := d.Store.Ungleaned(ctx, op, gleanMuch)
+		late[op] = u.Versions >= gleanMuch || u.Oldest != 0 && d.now().Sub(u.Oldest.Time()) >= gleanLate
+		return late[op], err
+	})
+	d.behind.rest(err, now.Add(gleanRest))
+	return err
+}
+
+// quiet reports whether no publication was committed lately. Where the newest date_added is far ahead of the
+// clock, nothing tells, and it is.
+func (d *Desk) quiet(ctx context.Context) (bool, error) {
+	last, err := d.Store.Last(ctx)
+	since := d.now().Sub(last.Time())
+	return since >= gleanQuiet || since <= -gleanQuiet, err
+}
+
+// glean reads each operation while it is to be read now.
+func (d *Desk) glean(ctx context.Context, due func(context.Context, auth.OperationID) (bool, error)) error {
 	if d.Gleaning.Gist == nil {
 		return nil
 	}
 	for _, op := range slices.Sorted(maps.Keys(d.Registry.State().Operations)) {
 		for more := true; more; {
 			var err error
-			if more, err = d.Store.Glean(ctx, op, d.Gleaning.Gist); err != nil {
+			if more, err = due(ctx, op); more && err == nil {
+				more, err = d.Store.Glean(ctx, op, d.Gleaning.Gist)
+			}
+			if err != nil {
 				if ctx.Err() != nil {
 					return nil // the rest is for the next time
 				}
@@ -43,6 +92,30 @@ func (d *Desk) Glean(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// behind is when the background goes on after an error.
+type behind struct {
+	mu    sync.Mutex
+	until time.Time
+	err   error
+}
+
+func (b *behind) resting(now time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now.Before(b.until) {
+		return b.err
+	}
+	return nil
+}
+
+func (b *behind) rest(err error, until time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err = err; err != nil {
+		b.until = until
+	}
 }
 
 // gleaned reads what is new, so that an answer is of now.

@@ -111,6 +111,42 @@ func (s *Store) Glean(ctx context.Context, op auth.OperationID, read collections
 	return more, nil
 }
 
+// Ungleaned implements collections.Gleaner.
+func (s *Store) Ungleaned(ctx context.Context, op auth.OperationID, most int) (u collections.Ungleaned, err error) {
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		u = collections.Ungleaned{}
+		g := &gleaning{store: s, op: op}
+		o := tx.Bucket(operationName(op))
+		if o == nil {
+			return nil
+		}
+		if g.to = collections.Added(numberOf(o.Get([]byte(keyGleaned)))); collections.Added(numberOf(o.Get([]byte(keyLast)))) <= g.to {
+			return nil
+		}
+		lanes, err := g.lanes(tx, o)
+		if err != nil {
+			return err
+		}
+		for _, l := range lanes {
+			if u.Oldest == 0 || l.at < u.Oldest {
+				u.Oldest = l.at
+			}
+			for more := true; more && u.Versions < most; {
+				u.Versions += l.f.n - l.i
+				l.i = l.f.n - 1
+				if more, err = l.next(l.f.added(l.i)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return collections.Ungleaned{}, fmt.Errorf("counting what is to be gleaned of %s: %w", op, err)
+	}
+	return u, nil
+}
+
 // publishers numbers them.
 type publishers struct {
 	numbers map[string]uint16

@@ -19,6 +19,13 @@ func (b *broken) Glean(ctx context.Context, op auth.OperationID, read collection
 	return b.Model.Glean(ctx, op, read)
 }
 
+func (b *broken) Ungleaned(ctx context.Context, op auth.OperationID, most int) (collections.Ungleaned, error) {
+	if b.allRead {
+		return collections.Ungleaned{}, nil
+	}
+	return b.Model.Ungleaned(ctx, op, most)
+}
+
 func (b *broken) Lapsed(ctx context.Context, a collections.Audience, at collections.Place, q collections.LapseQuery) (collections.LapsePage, error) {
 	if b.lapsed != nil {
 		return b.lapsed(ctx, a, at, q)
@@ -94,6 +101,10 @@ func gleaningFaults() []fault {
 				n := 0
 				b.glean = func(read collections.GistOf) (collections.GistOf, bool) { n++; return read, n > 1 }
 			},
+		},
+		{
+			name: "has nothing left to be gleaned", reportedBy: "gleaning/what_is_to_be_gleaned_is_counted",
+			breaks: func(b *broken) { b.allRead = true },
 		},
 		{
 			name: "shows lapses to everybody", reportedBy: "gleaning/what_lapsed_is_listed_by_when",

@@ -136,6 +136,7 @@ type broken struct {
 	close   func() error
 
 	glean   func(read collections.GistOf) (collections.GistOf, bool)
+	allRead bool // nothing is left to be gleaned
 	lapsed  func(ctx context.Context, a collections.Audience, at collections.Place, q collections.LapseQuery) (collections.LapsePage, error)
 	reports func(ctx context.Context, a collections.Audience, op auth.OperationID, values []collections.Value) ([]collections.Reported, error)
 	common  func(ctx context.Context, a collections.Audience, at collections.Place, after collections.CommonPosition, limit int) (collections.CommonPage, error)

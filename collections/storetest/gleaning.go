@@ -25,6 +25,7 @@ func gleaning() []step {
 		{"values of several are listed by collection", commonListed},
 		{"many are gleaned in several calls", gleanedInParts},
 		{"many are gleaned one by one", gleanedSingly},
+		{"what is to be gleaned is counted", ungleanedCounted},
 		{"a walk with seed 0", func(e *env) { gleaningWalk(e, 0) }},
 		{"a walk with seed 1", func(e *env) { gleaningWalk(e, 1) }},
 	}
@@ -364,6 +365,31 @@ func gleanedSingly(e *env) {
 		equal(e, "of several", []string{"a 2"}, e.common(everybody, in(vn), 3))
 		e.reopen()
 	}
+}
+
+func ungleanedCounted(e *env) {
+	left := func(what string, op auth.OperationID, want collections.Ungleaned) {
+		e.Helper()
+		got, err := e.store.Ungleaned(e.ctx, op, 300)
+		e.check("counting what is to be gleaned", err)
+		if want.Versions >= 300 && got.Versions >= 300 {
+			got.Versions = want.Versions
+		}
+		equal(e, what, want, got)
+	}
+	left("of nothing", secure, collections.Ungleaned{})
+	first, _ := e.added(north, items(1, 3)...)
+	left("of three", secure, collections.Ungleaned{Versions: 3, Oldest: first})
+	e.added(south, item(4, to(vn, lk)))
+	e.remove(north, in(vn), item(2).ID)
+	left("in two collections, and deleted", secure, collections.Ungleaned{Versions: 5, Oldest: first})
+	left("of another operation", harbor, collections.Ungleaned{})
+	e.reopen()
+	left("after a start", secure, collections.Ungleaned{Versions: 5, Oldest: first})
+	e.glean()
+	left("when all was read", secure, collections.Ungleaned{})
+	first, _ = e.added(north, items(10, 400)...)
+	left("of many", secure, collections.Ungleaned{Versions: 400, Oldest: first})
 }
 
 // gleaningWalk holds the store against the model while things come and go.

@@ -56,6 +56,26 @@ func (m *Model) Glean(ctx context.Context, op auth.OperationID, read collections
 	return false, nil
 }
 
+// Ungleaned counts what was added since the last time.
+func (m *Model) Ungleaned(ctx context.Context, op auth.OperationID, most int) (u collections.Ungleaned, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.ready(ctx); err != nil {
+		return u, err
+	}
+	g := m.gistsOf(op)
+	for _, v := range m.versions {
+		if _, known := g.of[v.Added]; v.at.Operation != op || v.Added <= g.upTo || known {
+			continue
+		}
+		if u.Oldest == 0 || v.Added < u.Oldest {
+			u.Oldest = v.Added
+		}
+		u.Versions = min(u.Versions+1, most)
+	}
+	return u, nil
+}
+
 // Gists gives what was gleaned of an object.
 func (m *Model) Gists(ctx context.Context, op auth.OperationID, id stix.ID) ([]collections.Gisted, error) {
 	m.mu.Lock()
