@@ -73,7 +73,7 @@ type (
 		wanted   map[string]dueSet // by publisher and id
 		partners []*duePartner
 		ceiling  [3]stix.Level
-		mixed    map[collections.StatusID]bool // see withdraw
+		mixed    map[collections.StatusID]bool // some of it was sent again while it waited
 		named    []dueNaming
 	}
 
@@ -319,7 +319,9 @@ func (d *due) take(w *duePartner, c *dueCopy, to dueSet, keep collections.KeepKi
 		return t == nil || keep != "" || o.in != 0 || o.kind == collections.KeepHeld || o.raw != c.raw
 	})
 	for _, o := range waited {
-		o.gone, d.mixed[o.batch] = true, true
+		if o.gone = true; sent { // it came with both
+			d.mixed[o.batch], d.mixed[c.batch] = true, true
+		}
 	}
 	d.named = append(d.named, dueNaming{c, to})
 	in, any := d.there(c, kind != "")
@@ -516,7 +518,7 @@ func (d *due) plan(w *duePartner, list []*dueCopy, all dueSet, chosen map[string
 		return t.there | t.to
 	}
 	bring := func(t *dueThing, where dueSet) { // what is somebody's goes where it is, or anywhere
-		if t.typ == "identity" && (t.said != 0 || t.own != 0) {
+		if t.typ == "identity" && (t.said != 0 || t.sent && t.listed) {
 			where &= t.own | t.there
 		}
 		if t.context() {

@@ -167,6 +167,13 @@ func (d *Desk) present(ctx context.Context, op auth.OperationID, b batchOf) (lis
 			versions[list[i].ID] = append(versions[list[i].ID], list[i].Version)
 		}
 	}
+	for _, r := range b.along { // some came before its first, or after its last
+		if list, err = d.run(ctx, op, b.publisher, r, list, func(f *Fact) bool {
+			return !slices.ContainsFunc(b.runs, func(r runOf) bool { return r.ids == nil && r.first <= f.Added && f.Added <= r.last })
+		}); err != nil {
+			return nil, err
+		}
+	}
 	for _, r := range b.brought {
 		r.ids = slices.DeleteFunc(slices.Clone(r.ids), func(id stix.ID) bool { return versions[id] == nil })
 		if len(r.ids) == 0 {
@@ -183,9 +190,11 @@ func (d *Desk) present(ctx context.Context, op auth.OperationID, b batchOf) (lis
 	return list, nil
 }
 
-// run adds what a publisher has of a run, as far as of accepts it.
+// run adds what a publisher has of a run, as far as of accepts it, but for the identities that the gateway issued:
+// others of the publisher's objects may name them.
 func (d *Desk) run(ctx context.Context, op auth.OperationID, publisher auth.PartnerID, r runOf, list []placed, of func(*Fact) bool) ([]placed, error) {
 	own := auth.View{Partner: publisher, Own: true}
+	self := d.Registry.State().Access.Partners[publisher]
 	for _, c := range r.collections {
 		q := everyVersion()
 		q.IDs = r.ids
@@ -195,7 +204,7 @@ func (d *Desk) run(ctx context.Context, op auth.OperationID, publisher auth.Part
 				return nil, err
 			}
 			for _, f := range facts {
-				if f.Publisher == publisher && f.Added <= r.last && of(&f) {
+				if f.Publisher == publisher && f.Added <= r.last && of(&f) && !ours(self, f.ID, f.Version, f.Level) {
 					list = append(list, placed{Fact: f, collection: c})
 				}
 			}
