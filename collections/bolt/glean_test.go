@@ -105,6 +105,59 @@ func TestCheckGleaned(t *testing.T) {
 	}
 }
 
+// TestManyValues: objects with as many values as count are read in several calls, and a list of what several
+// report passes over what one alone does, in several pages.
+func TestManyValues(t *testing.T) {
+	t.Parallel()
+	s := open(t, options(t, time.Now))
+	defer s.Close()
+	const objects = collections.MaxPassed/collections.MaxValues + 2
+	publishTo(t, s, 1, north, items(0, objects, 1, vn))
+	publishTo(t, s, 2, south, items(objects, 1, 1, vn))
+	read := func(list [][]byte, each func(collections.Gist)) {
+		for _, raw := range list {
+			g := collections.Gist{Values: []collections.Value{{Kind: "word", Text: "several"}}}
+			for n := range collections.MaxValues + 1 {
+				g.Values = append(g.Values, collections.Value{Kind: string(raw), Text: fmt.Sprint(n)})
+			}
+			each(g)
+		}
+	}
+	calls := 0
+	for more := true; more; calls++ {
+		var err error
+		if more, err = s.Glean(t.Context(), secure, read); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u, err := s.Ungleaned(t.Context(), secure, 1); calls != 2 || u != (collections.Ungleaned{}) || err != nil {
+		t.Errorf("read in %d calls, and left %+v, %v", calls, u, err)
+	}
+	var found []collections.Reported
+	var after collections.CommonPosition
+	pages := 0
+	for more := true; more; pages++ {
+		p, err := s.Common(t.Context(), collections.Audience{All: true}, at(vn), after, 5, read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, after, more = append(found, p.Values...), p.Next, p.More
+	}
+	if len(found) != 1 || found[0].Text != "several" || found[0].Partners != 2 || pages != 2 {
+		t.Errorf("%d pages with %+v", pages, found)
+	}
+	last := items(objects-1, 1, 1)[0]
+	list, err := s.Reports(t.Context(), collections.Audience{All: true}, secure, []collections.Value{
+		{Kind: string(last.Raw), Text: fmt.Sprint(collections.MaxValues - 2)}, {Kind: string(last.Raw), Text: fmt.Sprint(collections.MaxValues - 1)},
+	})
+	if err != nil || list[0].Partners != 1 || list[1].Partners != 0 {
+		t.Errorf("of the last values %+v are counted, %v", list, err)
+	}
+	if list := faults(t, s); list != nil {
+		t.Errorf("faults: %s", strings.Join(list, "\n"))
+	}
+}
+
 // TestTiers: rows that come in any portions, of keys that are spread, alike or far apart, are read in order
 // from anywhere, and lie in few blocks.
 func TestTiers(t *testing.T) {

@@ -24,8 +24,8 @@ import (
 const (
 	splitRows   = 1 << 17
 	joinBlocks  = 16
-	smallBlocks = 32            // a block of this part of splitRows, or of more, is not joined but divided
-	tierBudget  = 2 * splitRows // rows that one transaction writes again, some 3 MiB
+	smallBlocks = 32                      // a block of this part of splitRows, or of more, is not joined but divided
+	tierBudget  = splitRows + splitRows/2 // rows that one transaction writes again, some 2 MiB
 )
 
 // row is ordered by its numbers.
