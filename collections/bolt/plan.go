@@ -51,10 +51,12 @@ func (s *shelf) plan(ctx context.Context, tx *bbolt.Tx, store *Store, v auth.Vie
 		if _, _, there, err := s.factsAt(q.After + 1); err != nil || !there {
 			return p, err
 		}
+		s.walked()
 		if ok && (q.Specs == nil || latestAlone(q.Specs)) && len(q.Versions.At) == 0 {
 			return p, p.byTracks(e, q)
 		}
 	}
+	s.walked()
 	s.indexed(tx, store.delta(at.Operation), at)
 	if q.IDs != nil {
 		return p, p.byID(store.id, v, q)

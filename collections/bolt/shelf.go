@@ -19,6 +19,7 @@ type shelf struct {
 	sets     *bbolt.Bucket // likewise
 	parcels  *bbolt.Bucket // likewise; nil until some are wanted
 	number   uint16        // the collection's in the operation; 0: it has none
+	pages    *bbolt.Bucket // the collection, while segments and tracks are not opened; see walked
 	segments *bbolt.Bucket
 	facts    *bbolt.Bucket
 	tracks   *bbolt.Bucket
@@ -39,14 +40,15 @@ func openShelf(tx *bbolt.Tx, d *delta, at collections.Place) (*shelf, error) {
 		return nil, err
 	}
 	if s.op != nil {
+		s.walked()
 		s.indexed(tx, d, at)
 		s.parcels = s.op.Bucket([]byte(bucketParcels))
 	}
 	return s, nil
 }
 
-// openPages opens a collection for what needs no index of ids. Opening a bucket costs as much as finding a
-// page in it.
+// openPages opens a collection for its facts; walked and indexed open the rest when it is wanted. Opening a
+// bucket costs as much as finding a page in it.
 func openPages(tx *bbolt.Tx, at collections.Place) (*shelf, error) {
 	s := &shelf{}
 	op := tx.Bucket(operationName(at.Operation))
@@ -57,11 +59,19 @@ func openPages(tx *bbolt.Tx, at collections.Place) (*shelf, error) {
 	if c == nil {
 		return s, nil
 	}
-	s.op = op
-	return s, s.open(c)
+	s.op, s.pages, s.facts = op, c, c.Bucket([]byte(bucketFacts))
+	return s, s.openTail(c)
 }
 
-// indexed opens what openPages has left out.
+// walked opens the segments and the tracks.
+func (s *shelf) walked() {
+	if s.pages != nil {
+		s.segments, s.tracks = s.pages.Bucket([]byte(bucketSegments)), s.pages.Bucket([]byte(bucketTracks))
+		s.pages = nil
+	}
+}
+
+// indexed opens the index of ids.
 func (s *shelf) indexed(tx *bbolt.Tx, d *delta, at collections.Place) {
 	if s.op == nil || s.number != 0 {
 		return

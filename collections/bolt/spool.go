@@ -168,7 +168,8 @@ func (s *spool) replace(rest []byte) error {
 		return err
 	}
 	reserve(f, spoolSpare)
-	_, err = f.Write(fmt.Appendf(nil, "%s%016x\n%s", spoolMagic, s.generation+1, rest))
+	all := fmt.Appendf(make([]byte, 0, spoolHeader+len(rest)), "%s%016x\n", spoolMagic, s.generation+1)
+	_, err = f.Write(append(all, rest...))
 	if err == nil {
 		err = f.Sync()
 	}
@@ -282,7 +283,7 @@ func (s *spool) drain(from spoolMark) (lines []auth.Line, to spoolMark, bad int,
 	if _, err := f.ReadAt(b, from.offset); err != nil {
 		return nil, from, 0, fmt.Errorf("reading the journal's spool: %w", err)
 	}
-	to = from
+	to, lines = from, make([]auth.Line, 0, bytes.Count(b, []byte("\n")))
 	for len(b) > 0 {
 		i := bytes.IndexByte(b, '\n')
 		if i < 0 {

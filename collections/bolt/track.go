@@ -106,7 +106,7 @@ const theEnd collections.Added = math.MaxInt64
 // store's and end with the transaction.
 type cursor struct {
 	shelf  *shelf
-	stored *bbolt.Cursor // its own, from the second segment on: most tracks have none
+	stored *bbolt.Cursor // its own, from the third segment on: most walks are over before
 	prefix []byte        // with room for a key
 	newest collections.Added
 	fresh  bitmap // of the newest segment
@@ -114,6 +114,7 @@ type cursor struct {
 	key     collections.Added // current segment, or theEnd
 	set     bitmap
 	started bool
+	again   bool // it was in what is stored twice
 	done    bool // with what is stored
 }
 
@@ -156,8 +157,8 @@ func (c *cursor) seek(k collections.Added) {
 func (c *cursor) find(k collections.Added) {
 	at := binary.BigEndian.AppendUint64(c.prefix, uint64(k))
 	switch {
-	case !c.started:
-		c.started = true
+	case !c.again:
+		c.started, c.again = true, c.started
 		if c.shelf.ofTracks == nil {
 			c.shelf.ofTracks = c.shelf.tracks.Cursor()
 		}
