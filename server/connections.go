@@ -19,7 +19,9 @@ type connections struct {
 
 // connection is one of them.
 type connection struct {
-	under *gathered // nil: its listener does not gather
+	under  *gathered // nil: its listener does not gather
+	remote string    // as requests have it
+	from   string    // see address
 
 	mu  sync.Mutex
 	who map[auth.ClientID]guest
@@ -36,6 +38,9 @@ type connectionKey struct{}
 // begin is http.Server.ConnContext.
 func (c *connections) begin(ctx context.Context, n net.Conn) context.Context {
 	one := &connection{who: map[auth.ClientID]guest{}}
+	if a := n.RemoteAddr(); a != nil {
+		one.remote, one.from = a.String(), addressOf(a.String())
+	}
 	if t, ok := n.(*tls.Conn); ok {
 		one.under, _ = t.NetConn().(*gathered)
 	}

@@ -213,7 +213,14 @@ func (s *Server) now() time.Time { return s.o.Now().UTC() }
 // address gives where a request comes from, without the port. Headers that proxies write are not
 // believed: anybody can write them.
 func address(r *http.Request) string {
-	if a, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+	if one, ok := r.Context().Value(connectionKey{}).(*connection); ok && one.remote == r.RemoteAddr {
+		return one.from
+	}
+	return addressOf(r.RemoteAddr)
+}
+
+func addressOf(remote string) string {
+	if a, err := netip.ParseAddrPort(remote); err == nil {
 		return a.Addr().Unmap().WithZone("").String()
 	}
 	return ""
