@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -44,7 +45,12 @@ func (d *Desk) PublishWith(ctx context.Context, p auth.Principal, at Place, body
 	defer done()
 	defer in.release()
 	in.rest()
-	return d.Store.Publish(ctx, in.publication)
+	publication := in.publication
+	if in.staged > 0 {
+		in.forget()
+		runtime.GC() // or what was left of reading a large body stays beside what its commit needs
+	}
+	return d.Store.Publish(ctx, publication)
 }
 
 // prepare makes a publication of a body. The caller calls done when it is stored or given up: until then
@@ -139,15 +145,25 @@ type intake struct {
 	staged   int    // how many objects were
 	unstaged int    // where those begin in publication.Items that were not
 	loose    int    // bytes of them
+	read     int64  // bytes of those that were
+	limits   stix.Limits
 }
 
 // draft is an item whose level waits for the definitions that the same body may bring later.
 type draft struct {
-	*Item    // set when all are there
-	marks    *marks
+	*Item // set when all are there
+	marks *marks
+	*oddities
+}
+
+// oddities are what few drafts have.
+type oddities struct {
 	language stix.ID // of language content: the object that it translates
 	unfit    string  // why it fails whatever its level is
 }
+
+// usual has none.
+var usual oddities
 
 // marks are the markings of all objects that are marked alike.
 type marks struct {
@@ -180,6 +196,7 @@ var scanners = sync.Pool{New: func() any { return stix.NewScanner(nil, stix.Limi
 func (in *intake) scan(ctx context.Context, body io.Reader, l stix.Limits, strict bool) error {
 	s := scanners.Get().(*stix.Scanner)
 	s.Reset(body, l)
+	in.limits = l
 	defer func() {
 		s.Reset(nil, stix.Limits{}) // lets go of the body
 		scanners.Put(s)
@@ -205,7 +222,7 @@ func (in *intake) scan(ctx context.Context, body io.Reader, l stix.Limits, stric
 			continue
 		}
 		in.keep(o, s, notes)
-		if in.loose += len(o.Raw); in.loose >= stageSize && in.stager != nil {
+		if in.loose += len(o.Raw); in.full() {
 			if err := in.stage(ctx); err != nil {
 				return err
 			}
@@ -237,17 +254,17 @@ func (in *intake) keep(o *stix.Object, s said, notes []*stix.Note) {
 	for _, note := range notes {
 		item.Message = appendMessage(item.Message, note.Error())
 	}
-	d := draft{marks: in.marksOf(o)}
+	var odd oddities
 	if len(o.CreatedBy) > 0 || len(in.authors.registered) > 0 {
-		d.unfit, item.Foreign = in.authors.check(&item, stix.ID(in.textOf(o.CreatedBy)))
+		odd.unfit, item.Foreign = in.authors.check(&item, stix.ID(in.textOf(o.CreatedBy)))
 		if item.Foreign {
-			item.Message = d.unfit
+			item.Message = odd.unfit
 		}
 	}
 	if item.Type == "language-content" {
 		for _, r := range o.Refs {
 			if r.Property == "object_ref" {
-				d.language = stix.ID(r.ID)
+				odd.language = stix.ID(r.ID)
 			}
 		}
 	}
@@ -258,6 +275,10 @@ func (in *intake) keep(o *stix.Object, s said, notes []*stix.Note) {
 		in.graph.Add(o)
 	}
 	in.publication.Items = append(in.publication.Items, item)
+	d := draft{marks: in.marksOf(o), oddities: &usual}
+	if odd != usual {
+		d.oddities = &oddities{odd.language, odd.unfit}
+	}
 	in.drafts = append(in.drafts, d)
 }
 

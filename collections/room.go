@@ -56,6 +56,9 @@ func (in *intake) rest() {
 	in.room.drafts = emptied(in.room.drafts)
 }
 
+// forget lets go of the items, which somebody else has from then on.
+func (in *intake) forget() { in.publication.Items, in.room.items = nil, nil }
+
 // release gives the room to the next publication. Nobody looks at this one any more.
 func (in *intake) release() {
 	r := in.room

@@ -22,6 +22,8 @@ type Wishes struct {
 	Countries []string         // for what is published to an intake; nil: none
 	Partners  []auth.PartnerID // who may see its TLP:RED objects
 	Lower     bool             // its objects may be marked lower than the versions before them
+
+	Size int64 // bytes of the body, where they are known before it is read; else 0
 }
 
 // ParsePartners reads a list of partners: ids separated by commas. Errors are ErrInvalid. Whether there

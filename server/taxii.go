@@ -187,6 +187,9 @@ func (s *Server) deleteObject(k *call) error {
 func (s *Server) postObjects(k *call) error {
 	var status collections.Status
 	err := s.receive(k, func(ctx context.Context, at collections.Place, body io.Reader, w collections.Wishes) (err error) {
+		if k.r.Header.Get("Content-Encoding") == "" {
+			w.Size = max(k.r.ContentLength, 0)
+		}
 		status, err = s.o.Desk.PublishWith(ctx, k.p, at, body, w)
 		return err
 	})

@@ -2,7 +2,6 @@ package bolt
 
 import (
 	"fmt"
-	"slices"
 
 	"liaison/collections"
 	"liaison/stix"
@@ -10,7 +9,7 @@ import (
 
 // unowned says why an item may not name its author, or "". An author that nobody has is claimed.
 func (b *batch) unowned(op *operation, p *publication, it *collections.Item, t *tally) (string, error) {
-	if it.Author == "" || it.Author == it.ID || slices.Contains(t.authors, it.Author) {
+	if it.Author == "" || it.Author == it.ID || t.authors[it.Author] {
 		return "", nil
 	}
 	hash := hashID(b.s.id, it.Author)
@@ -31,7 +30,10 @@ func (b *batch) unowned(op *operation, p *publication, it *collections.Item, t *
 	if len(known) == 0 {
 		op.keeping.claim(hash, it.Author, p.Publisher, false)
 	}
-	t.authors = append(t.authors, it.Author)
+	if t.authors == nil {
+		t.authors = map[stix.ID]bool{}
+	}
+	t.authors[it.Author] = true
 	return "", nil
 }
 

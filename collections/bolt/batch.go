@@ -31,6 +31,7 @@ type batch struct {
 	last     collections.Added
 	clean    bool
 	raised   bool
+	spoilt   bool // what was written of a plan that failed can be taken back with the transaction alone
 	seal     []seam
 
 	gleanings []*gleaning
@@ -71,6 +72,7 @@ type operation struct {
 	recent    []uint16 // what numbers gave last
 	last      collections.Added
 	given     bool // last has moved
+	partial   bool // more of it is written in the same transaction
 	number    uint16
 	stacks    map[auth.CollectionID]*stack
 	byNum     map[uint16]*stack
@@ -334,7 +336,7 @@ func (op *operation) put(b *batch) error {
 		}
 		list[i] = entry{v.hash, v.Added, v.digest, v.defines, at}
 	}
-	return b.s.deltaFor(op.id).put(b.tx, o, list, b.s.deltas.oldest())
+	return b.s.deltaFor(op.id).put(b.tx, o, list, b.s.deltas.oldest(), !op.partial)
 }
 
 // line adds a line to the journal. what is plain data.

@@ -180,6 +180,9 @@ func (s *Store) transact(group []*request, last bool) (b *batch, id int, err err
 		if r.err = r.ctx.Err(); r.err == nil {
 			r.err = r.plan(b)
 		}
+		if b.spoilt {
+			return nil, 0, errors.Join(r.err, tx.Rollback())
+		}
 	}
 	b.clean = last
 	if b.idle() {

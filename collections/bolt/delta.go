@@ -24,7 +24,7 @@ import (
 // is, so that what the log still has of it is not taken again.
 
 // deltaRows is how many rows the delta of an operation has at most after a transaction: what a merge
-// rewrites is shared by as many as came meanwhile. 60 bytes of memory each, and a log of about as many.
+// rewrites is shared by as many as came meanwhile. Some 70 bytes of memory each, and a log of about as many.
 const deltaRows = 256 << 10
 
 const (
@@ -59,8 +59,8 @@ type deltaRange struct {
 
 type generation struct {
 	rows  []deltaRow
-	heads map[uint64]int32 // by hash: the newest of its rows, in which prev is the one before, plus one
-	until uint64           // the transaction that merged it
+	heads []int32 // see head
+	until uint64  // the transaction that merged it
 }
 
 type deltaRow struct {
@@ -88,7 +88,10 @@ func (d *delta) find(dst []entry, hash, tx uint64) []entry {
 }
 
 func (g *generation) find(dst []entry, hash, tx uint64) []entry {
-	for i := g.heads[hash]; i > 0; i = g.rows[i-1].prev {
+	if len(g.heads) == 0 {
+		return dst
+	}
+	for i := *g.head(hash); i > 0; i = g.rows[i-1].prev {
 		row := &g.rows[i-1]
 		if row.from <= tx && !slices.ContainsFunc(dst, func(e entry) bool { return e.added == row.added }) {
 			dst = append(dst, row.entry)
@@ -97,21 +100,43 @@ func (g *generation) find(dst []entry, hash, tx uint64) []entry {
 	return dst
 }
 
+// head gives the place of a hash in the table that finds rows: the newest of its rows, in which prev is the one
+// before, plus one; 0 for none. The hashes are even by themselves, so that their low bits say where to begin.
+func (g *generation) head(hash uint64) *int32 {
+	for i := hash; ; i++ {
+		at := &g.heads[i&uint64(len(g.heads)-1)]
+		if *at == 0 || g.rows[*at-1].hash == hash {
+			return at
+		}
+	}
+}
+
+// grow doubles the table when it is half full.
+func (g *generation) grow() {
+	if 2*len(g.rows) < len(g.heads) {
+		return
+	}
+	g.heads = make([]int32, max(16, 2*len(g.heads)))
+	for i := range g.rows {
+		*g.head(g.rows[i].hash) = int32(i + 1)
+	}
+}
+
 // add puts a row in, before those for the same version that older transactions still see.
 func (r *deltaRange) add(e entry, from, number uint64) {
 	if len(r.rows) == 0 {
 		r.oldest = number
-		if r.heads == nil {
-			r.heads = map[uint64]int32{}
-		}
 	}
-	r.rows = append(r.rows, deltaRow{entry: e, prev: r.heads[e.hash], from: from})
-	r.heads[e.hash] = int32(len(r.rows))
+	r.grow()
+	head := r.head(e.hash)
+	r.rows = append(r.rows, deltaRow{entry: e, prev: *head, from: from})
+	*head = int32(len(r.rows))
 }
 
 // put writes what a transaction adds to the index, which readers see with it, and merges as much as
-// keeps the delta within its bound. oldest is the oldest transaction that a reader may have.
-func (d *delta) put(tx *bbolt.Tx, op *bbolt.Bucket, list []entry, oldest uint64) error {
+// keeps the delta within its bound, unless the same transaction goes on to look things up: a cursor does not
+// come past what its own transaction has emptied. oldest is the oldest transaction that a reader may have.
+func (d *delta) put(tx *bbolt.Tx, op *bbolt.Bucket, list []entry, oldest uint64, merges bool) error {
 	runs, err := op.CreateBucketIfNotExists([]byte(bucketIndex))
 	if err != nil {
 		return err
@@ -130,7 +155,7 @@ func (d *delta) put(tx *bbolt.Tx, op *bbolt.Bucket, list []entry, oldest uint64)
 	d.log = append(d.log, record{n, len(list)})
 	d.take(list, uint64(tx.ID()), n)
 	d.forget(oldest)
-	for d.count > d.most {
+	for merges && d.count > d.most {
 		if err := d.merge(runs, d.choose(), n, uint64(tx.ID())); err != nil {
 			return err
 		}

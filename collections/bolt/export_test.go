@@ -16,7 +16,7 @@ func (o Options) WithFile(open func(string, int, os.FileMode) (*os.File, error))
 
 // WithSegments gives options whose segments have other sizes, in bytes.
 func (o Options) WithSegments(full, small int) Options {
-	o.sizes = sizes{full, small, collections.MaxScan, 40}
+	o.sizes = sizes{full, small, collections.MaxScan, 40, 2}
 	return o
 }
 
@@ -28,7 +28,7 @@ func (o Options) WithGrowingMap() Options {
 
 // WithScans gives options whose pages end after so many rows, in segments of at most a few objects.
 func (o Options) WithScans(rows int) Options {
-	o.sizes = sizes{2500, 900, rows, 100}
+	o.sizes = sizes{2500, 900, rows, 100, 3}
 	return o
 }
 

@@ -98,10 +98,11 @@ type sizes struct {
 	small int // the newest segment is continued while it is smaller
 	scan  int // object versions that are looked at for a page, see collections.MaxScan
 	delta int // rows of the index that are not in their runs yet
+	part  int // items of a publication that are planned at once, where that can be
 }
 
 func usualSizes() sizes {
-	return sizes{full: segmentFull, small: 16 << 10, scan: collections.MaxScan, delta: deltaRows}
+	return sizes{full: segmentFull, small: 16 << 10, scan: collections.MaxScan, delta: deltaRows, part: partItems}
 }
 
 func operationName(op auth.OperationID) []byte { return []byte("o" + string(op)) }

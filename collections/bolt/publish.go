@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -73,19 +74,77 @@ func (b *batch) publish(ctx context.Context, p *publication) (collections.Status
 		Failure: p.Failed, Failures: slices.Clone(p.Failures[:min(len(p.Failures), collections.MaxDetails)]),
 	}}
 	t.Successes = make([]collections.Detail, 0, min(len(p.Items), collections.MaxDetails))
-	verdicts := make([]verdict, 0, len(p.Items))
+	each := max(len(p.Items), 1)
+	if p.divisible(b.s.o.sizes.part) {
+		each = b.s.o.sizes.part
+	}
+	for from := 0; from == 0 || from < len(p.Items); from += each {
+		var err error
+		if from > 0 {
+			if p.staging != nil {
+				clear(p.Items[from-each : from])
+			}
+			if from/each%tidyParts == 0 {
+				runtime.GC() // or garbage grows by half of all that the rest waits in
+			}
+			ctx = context.WithoutCancel(ctx) // there is something written
+			op, err = b.write(op)
+		}
+		if err == nil {
+			err = b.part(ctx, op, p, from, min(from+each, len(p.Items)), &t)
+		}
+		if err != nil {
+			b.spoilt = from > 0
+			return collections.Status{}, err
+		}
+	}
+	op.settle(p)
+	op.want(p)
+	b.record(p, &t)
+	b.lines = append(b.lines, t.lines...)
+	t.Successes = collections.ListSuccesses(t.Successes, t.noted)
+	return t.Status, nil
+}
+
+// partItems is how many items of a large publication are planned at once. What is planned of them is written
+// into the transaction before the next ones are looked at, which find it there, so that memory is needed for one
+// part and not for the whole.
+const partItems = 4 << 10
+
+// tidyParts is after how many parts memory is tidied up.
+const tidyParts = 4
+
+// divisible reports whether a publication is planned in parts. It then has a transaction of its own, for after
+// the first part nothing of it can be taken back but with the transaction. What was kept or brought along is told
+// of in lines for the whole, and what goes into several collections is counted for the whole.
+func (p *publication) divisible(part int) bool {
+	if len(p.Items) <= part || len(p.Wanted) > 0 {
+		return false
+	}
 	for i := range p.Items {
+		it := &p.Items[i]
+		if it.Kept != 0 || it.Brought && i >= part || len(it.To) > 1 || len(it.To) == 1 && it.To[0] != p.Place.Collection {
+			return false
+		}
+	}
+	return true
+}
+
+// part plans some items of a publication. After an error nothing of them is in the batch.
+func (b *batch) part(ctx context.Context, op *operation, p *publication, from, to int, t *tally) error {
+	verdicts := make([]verdict, 0, to-from)
+	for i := from; i < to; i++ {
 		var v verdict
 		var err error
 		if i%askEvery == askEvery-1 {
 			err = ctx.Err()
 		}
 		if err == nil {
-			v, err = b.take(op, p, i, &t)
+			v, err = b.take(op, p, i, t)
 		}
 		if err != nil {
 			op.forget(verdicts)
-			return collections.Status{}, fmt.Errorf("publishing %s: %w", p.Items[i].ID, err)
+			return fmt.Errorf("publishing %s: %w", p.Items[i].ID, err)
 		}
 		if v.new != nil {
 			verdicts = append(verdicts, v)
@@ -94,17 +153,26 @@ func (b *batch) publish(ctx context.Context, p *publication) (collections.Status
 	all, err := op.gather(verdicts)
 	if err != nil {
 		op.forget(verdicts)
-		return collections.Status{}, fmt.Errorf("publishing to %s: %w", p.Place.Collection, err)
+		return fmt.Errorf("publishing to %s: %w", p.Place.Collection, err)
 	}
 	op.place(p, verdicts, all)
-	op.settle(p, verdicts)
 	op.explain(verdicts)
 	t.count(verdicts)
-	op.want(p)
-	b.record(p, &t)
-	b.freed(op, p, verdicts)
-	t.Successes = collections.ListSuccesses(t.Successes, t.noted)
-	return t.Status, nil
+	p.staging.use(verdicts)
+	t.lines = append(t.lines, b.freed(op, p, verdicts)...)
+	return nil
+}
+
+// write writes what is planned of an operation into the transaction, and opens it again.
+func (b *batch) write(op *operation) (*operation, error) {
+	op.partial = true
+	if err := op.put(b); err != nil {
+		return nil, fmt.Errorf("writing operation %s: %w", op.id, err)
+	}
+	delete(b.ops, op.id)
+	b.s.scratch.versions.rewind()
+	b.s.scratch.spots.rewind()
+	return b.operation(op.id), nil
 }
 
 // judge decides about one item: ownership, duplicates, conflicts. What it finds is noted in t.
@@ -346,11 +414,12 @@ type tally struct {
 	collections.Status
 	named   bool // every success is told by its id: there is more in the run than the status tells
 	refused int
-	authors []stix.ID // that may be named
-	ids     []stix.ID // of those, at most maxNames
+	authors map[stix.ID]bool // that may be named
+	ids     []stix.ID        // of those, at most maxNames
 	reached []auth.CollectionID
 	placed  map[auth.CollectionID]int // nil where everything went to one
 	told    []told
+	lines   []auth.Line          // that follow its own
 	noted   []collections.Detail // successes with a message after the first MaxDetails
 }
 

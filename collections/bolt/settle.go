@@ -59,8 +59,8 @@ type settleLine struct {
 const maxReasons = 10
 
 // freed tells of what a publication took along: kept versions, by the batches that they came with, and what
-// was in other collections before. Each line names all that it tells of.
-func (b *batch) freed(op *operation, p *publication, verdicts []verdict) {
+// was in other collections before, in lines that each name all that they tell of.
+func (b *batch) freed(op *operation, p *publication, verdicts []verdict) (list []auth.Line) {
 	var lines []*settleLine
 	for _, v := range verdicts {
 		if v.item.Kept == 0 && !v.item.Brought || v.new == nil {
@@ -99,12 +99,13 @@ func (b *batch) freed(op *operation, p *publication, verdicts []verdict) {
 		}
 	}
 	for _, l := range lines {
+		kind := "kept.release"
 		if l.Batch == "" {
-			b.line(p.Actor, "bring", l)
-		} else {
-			b.line(p.Actor, "kept.release", l)
+			kind = "bring"
 		}
+		list = append(list, auth.NewLine(b.now.Time(), p.Actor, kind, l))
 	}
+	return list
 }
 
 func (l *settleLine) note(v *keptVersion) {

@@ -25,6 +25,7 @@ type staging struct {
 	parcels []uint64
 	before  []int
 	count   int
+	used    []bool // by a plan
 }
 
 // stagings are those of publications under way. Their parcels are stored.
@@ -62,7 +63,7 @@ func (s *Store) Stage(ctx context.Context, op auth.OperationID, id collections.S
 	s.staged.Unlock()
 	next := &staging{}
 	if g != nil {
-		*next = staging{slices.Clone(g.parcels), slices.Clone(g.before), g.count}
+		*next = staging{parcels: slices.Clone(g.parcels), before: slices.Clone(g.before), count: g.count}
 	}
 	r := &request{ctx: ctx, size: size, plan: func(b *batch) error {
 		o := b.operation(op)
@@ -136,19 +137,28 @@ func (op *operation) putStagings(o *bbolt.Bucket) error {
 	return nil
 }
 
+// use notes what a plan refers to.
+func (g *staging) use(verdicts []verdict) {
+	if g == nil {
+		return
+	}
+	if g.used == nil {
+		g.used = make([]bool, g.count)
+	}
+	for _, v := range verdicts {
+		if n := v.item.Staged; n > 0 {
+			g.used[n-1] = true
+		}
+	}
+}
+
 // settle takes away what a publication staged and does not refer to.
-func (op *operation) settle(p *publication, verdicts []verdict) {
+func (op *operation) settle(p *publication) {
 	g := p.staging
 	if g == nil {
 		return
 	}
-	used := make([]bool, g.count)
-	for _, v := range verdicts {
-		if n := v.item.Staged; n > 0 {
-			used[n-1] = true
-		}
-	}
-	for n, is := range used {
+	for n, is := range g.used {
 		if !is {
 			r, _ := g.ref(n + 1)
 			op.parcels.remove(r)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -19,27 +20,32 @@ const errNoMemory = syscall.ENOMEM
 // Publish implements collections.Store.
 func (s *Store) Publish(ctx context.Context, p collections.Publication) (st collections.Status, err error) {
 	w := publication{Publication: p, hashes: make([]uint64, len(p.Items))}
+	op, id := p.Place.Operation, p.Status
 	s.staged.Lock()
-	w.staging = s.staged.of[p.Status]
+	w.staging = s.staged.of[id]
 	s.staged.Unlock()
 	if w.staging != nil {
 		defer func() { // after a success there is nothing left to give up
 			if err != nil {
-				err = errors.Join(err, s.Unstage(context.WithoutCancel(ctx), p.Place.Operation, p.Status))
+				err = errors.Join(err, s.Unstage(context.WithoutCancel(ctx), op, id))
 			}
-			s.unstage(p.Status)
+			s.unstage(id)
 		}()
 	}
 	if err := w.check(); err != nil {
 		return collections.Status{}, err
 	}
-	r := &request{ctx: ctx, asks: true}
+	r := &request{ctx: ctx, asks: true, alone: w.divisible(s.o.sizes.part)}
 	for i := range p.Items {
 		w.hashes[i] = hashID(s.id, p.Items[i].ID)
 		r.size += (len(p.Items[i].Raw) + 256) * max(1, len(p.Items[i].To))
 	}
 	r.plan = func(b *batch) (err error) {
 		st, err = b.publishing(ctx, &w)
+		if err == nil && w.staging != nil {
+			w.Items, w.hashes = nil, nil // they are planned, and what is planned of many takes memory of its own
+			runtime.GC()
+		}
 		return err
 	}
 	if err := s.do(r); err != nil {
