@@ -61,12 +61,19 @@ func (l Limits) withDefaults() Limits {
 // until Next has given false and Err nil. Memory grows with the largest object, not with the body.
 // A Scanner must not be used by several goroutines at once.
 type Scanner struct {
+	reading
+	buf    []byte // n bytes of the body, then slack
+	parser parser
+	obj    Object
+}
+
+// reading is how far a scanner is in its body.
+type reading struct {
 	r       io.Reader
 	lim     Limits
-	buf     []byte // n bytes of the body, then slack
-	pos, n  int    // what is left is buf[pos:n]
-	base    int64  // offset of buf[0] in the body
-	readErr error  // io.EOF at the end
+	pos, n  int   // what is left is buf[pos:n]
+	base    int64 // offset of buf[0] in the body
+	readErr error // io.EOF at the end
 
 	state   state
 	objects bool // the member `objects` was there
@@ -75,9 +82,7 @@ type Scanner struct {
 	bundle  bool
 	err     error
 
-	parser  parser
 	skip    skipper
-	obj     Object
 	problem *Problem
 }
 
@@ -106,15 +111,13 @@ func NewScanner(r io.Reader, l Limits) *Scanner {
 // Reset makes the scanner read another body with the buffers that it has.
 func (s *Scanner) Reset(r io.Reader, l Limits) {
 	const keep = 1 << 20 // a larger buffer was for one large object
-	buf, parser, scratch, props := s.buf, s.parser, s.obj.scratch, s.obj.properties
-	if buf == nil || len(buf) > keep { // a zero Scanner, too
-		buf, parser, scratch = nil, newParser(), nil
+	scratch := s.obj.scratch
+	if s.buf == nil || len(s.buf) > keep { // a zero Scanner, too
+		s.buf, scratch = make([]byte, firstBuffer+slack), nil
+		s.parser = newParser()
 	}
-	*s = Scanner{r: r, lim: l.withDefaults(), buf: buf, parser: parser}
-	s.obj.scratch, s.obj.properties = scratch, props
-	if s.buf == nil {
-		s.buf = make([]byte, firstBuffer+slack)
-	}
+	s.reading = reading{r: r, lim: l.withDefaults()}
+	s.obj = Object{scratch: scratch, properties: s.obj.properties}
 	s.parser.depth = s.lim.Depth
 	s.parser.forget()
 }
