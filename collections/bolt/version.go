@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"liaison/auth"
 	"liaison/collections"
 	"liaison/stix"
 )
@@ -86,19 +87,7 @@ func microVersion(us int64, digits int) collections.Version {
 }
 
 func appendStamp(b []byte, us int64, digits int) []byte {
-	at := time.UnixMicro(us).UTC()
-	if year, month, day := at.Date(); year >= 0 && year <= 9999 { // as time.Format would, in a third of the time
-		hour, minute, second := at.Clock()
-		b = appendDigits(b, year, 4)
-		b = appendDigits(append(b, '-'), int(month), 2)
-		b = appendDigits(append(b, '-'), day, 2)
-		b = appendDigits(append(b, 'T'), hour, 2)
-		b = appendDigits(append(b, ':'), minute, 2)
-		b = appendDigits(append(b, ':'), second, 2)
-		b = appendDigits(append(b, '.'), at.Nanosecond()/1000, 6)
-	} else {
-		b = at.AppendFormat(b, "2006-01-02T15:04:05.000000")
-	}
+	b = auth.AppendStamp(b, time.UnixMicro(us))
 	if digits > 6 {
 		digits = 6
 	}
@@ -106,17 +95,7 @@ func appendStamp(b []byte, us int64, digits int) []byte {
 	if digits == 0 {
 		drop++
 	}
-	return append(b[:len(b)-drop], 'Z')
-}
-
-// appendDigits writes a number with leading zeros.
-func appendDigits(b []byte, n, digits int) []byte {
-	b = append(b, "000000"[:digits]...)
-	for i := len(b) - 1; i >= len(b)-digits; i-- {
-		b[i] = '0' + byte(n%10)
-		n /= 10
-	}
-	return b
+	return append(b[:len(b)-drop-1], 'Z')
 }
 
 // compactVersion gives a version as µs and number of digits, when that gives back the same text.
