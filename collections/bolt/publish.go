@@ -21,6 +21,7 @@ type publication struct {
 	collections.Publication
 	hashes  []uint64 // of the items' ids
 	staging *staging // what was staged for it; nil: nothing
+	parts   bool     // it is planned in parts, and has a transaction of its own
 }
 
 // check refuses what no store could keep.
@@ -75,7 +76,7 @@ func (b *batch) publish(ctx context.Context, p *publication) (collections.Status
 	}}
 	t.Successes = make([]collections.Detail, 0, min(len(p.Items), collections.MaxDetails))
 	each := max(len(p.Items), 1)
-	if p.divisible(b.s.o.sizes.part) {
+	if p.parts {
 		each = b.s.o.sizes.part
 	}
 	for from := 0; from == 0 || from < len(p.Items); from += each {
@@ -114,7 +115,7 @@ const partItems = 4 << 10
 // tidyParts is after how many parts memory is tidied up.
 const tidyParts = 4
 
-// divisible reports whether a publication is planned in parts. It then has a transaction of its own, for after
+// divisible reports whether a publication may be planned in parts. It then needs a transaction of its own, for after
 // the first part nothing of it can be taken back but with the transaction. What was kept or brought along is told
 // of in lines for the whole, and what goes into several collections is counted for the whole.
 func (p *publication) divisible(part int) bool {

@@ -35,7 +35,8 @@ func (s *Store) Publish(ctx context.Context, p collections.Publication) (st coll
 	if err := w.check(); err != nil {
 		return collections.Status{}, err
 	}
-	r := &request{ctx: ctx, asks: true, alone: w.divisible(s.o.sizes.part)}
+	w.parts = w.divisible(s.o.sizes.part)
+	r := &request{ctx: ctx, asks: true, alone: w.parts}
 	for i := range p.Items {
 		w.hashes[i] = hashID(s.id, p.Items[i].ID)
 		r.size += (len(p.Items[i].Raw) + 256) * max(1, len(p.Items[i].To))
