@@ -114,7 +114,7 @@ func (o options) sizes() sizes {
 	if o.smoke {
 		return sizes{small: 1200, big: 2400, spread: 3, seconds: 1, publish: 30, scans: 1, calls: 50, commits: 2, content: 2 << 20, settle: 20 * time.Millisecond}
 	}
-	s := sizes{small: 10_000, big: 1_000_000, spread: 200, seconds: 2, publish: 1000, scans: 10, calls: 20_000, commits: 50, content: 100 << 20, pulling: 2, settle: 2 * time.Second}
+	s := sizes{small: 10_000, big: 1_000_000, spread: 200, seconds: 1, publish: 1000, scans: 10, calls: 20_000, commits: 50, content: 100 << 20, pulling: 2, settle: 2 * time.Second}
 	if o.large {
 		s.big = 10_000_000
 	}

@@ -36,10 +36,10 @@ The peers:
   fdatasync for all of it, then 202. It validates nothing, finds nothing again and keeps no journal.
 - **write + fdatasync** is a file beside the store to which the same 800 kB are appended after each commit.
 
-wrk pulls (two threads; one for one connection), a slice is two seconds with 64 connections and one
-second with one, and in gzip.
+wrk pulls (two threads; one for one connection), a second at a time.
 Publishing is done by a client in Go that writes bodies made before on connections opened before. The small stores are fresh
-copies for each slice of publishing; the large ones grow by what is published.
+copies for each slice of publishing; the large ones grow by what is published, and before the next side has its turn
+it is waited until they have done what they do of it in the background, which publish-after tells.
 
 `
 
