@@ -369,7 +369,7 @@ func (d *due) add(c *dueCopy, to dueSet, t *dueThing, r *dueResult) {
 	readers := map[auth.PartnerID]bool{}
 	to.each(func(i int, one dueSet) {
 		k := *c
-		k.in, k.kind, k.then, k.gone = one, "", 0, false
+		k.in, k.kind, k.then, k.gone, k.freed = one, "", 0, false, false
 		if k.via = ""; c.in != 0 {
 			k.via = r.batch
 		}

@@ -284,7 +284,7 @@ func (d *due) carry(chosen map[*duePartner]map[string]dueSet) {
 		for _, t := range d.route(w, nil, 0, chosen[w]) {
 			if t.to != 0 {
 				t.dueCopy.gone = t.dueCopy.gone || t.dueCopy.freed
-				d.take(w, t.dueCopy, t.to, "", false, t, dueWishes{}, &dueResult{readers: map[string]int{}})
+				d.take(w, t.dueCopy, t.to, "", false, t, dueWishes{}, &dueResult{batch: "an order", readers: map[string]int{}})
 			}
 		}
 	}

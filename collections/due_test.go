@@ -442,11 +442,9 @@ func (w *dueWalk) withdraw() {
 			w.Fatal(err)
 		}
 		var what []string
-		for _, o := range w.all {
-			if !o.gone && (o.batch == c.batch || o.via == c.batch) {
-				o.gone = true
-				o.in.each(func(i int, _ dueSet) { what = append(what, dueAliases[i]+" "+o.name()) })
-			}
+		for _, o := range slices.DeleteFunc(slices.Clone(w.all), func(o *dueCopy) bool { return !w.of(o, c.batch) }) {
+			o.gone = true
+			o.in.each(func(i int, _ dueSet) { what = append(what, dueAliases[i]+" "+o.name()) })
 		}
 		w.tellf("withdrew %s: %v", c.batch, what)
 		if gone := without(before, w.holdings(publisher)); r.Withdrawn != len(what) || len(without(gone, what)) > 0 {
@@ -454,6 +452,15 @@ func (w *dueWalk) withdraw() {
 		}
 		return
 	}
+}
+
+// of: it was sent with the batch, or brought by it, or brought since of what came with it: of a version that came
+// with several batches it is each one's.
+func (d *due) of(c *dueCopy, batch collections.StatusID) bool {
+	return !c.gone && (c.batch == batch || c.via == batch || c.via != "" &&
+		slices.ContainsFunc(d.all[:slices.Index(d.all, c)], func(o *dueCopy) bool {
+			return !o.gone && o.in != 0 && o.via == "" && o.batch == batch && o.publisher == c.publisher && o.id == c.id && o.version == c.version
+		}))
 }
 
 // delete has a publisher delete what is its own, and others try.
