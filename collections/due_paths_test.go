@@ -147,7 +147,7 @@ func (w *dueWalk) identities(who *duePartner, at int, objects []string) {
 	for _, o := range w.partners {
 		for _, id := range []string{o.identity, o.pseudonym} {
 			given := id != "" && slices.ContainsFunc(objects, func(name string) bool { return strings.HasPrefix(name, id) })
-			if needed, ok := due[id]; given && !ok || !given && needed && !(o.pseudonymous && id == o.identity) || false && given && !ok || !given && needed {
+			if needed, ok := due[id]; given && !ok || !given && needed && !(o.pseudonymous && id == o.identity) {
 				w.Errorf("%s (%s) in %s: the identity %s of %s: given %t, something names it: %t, ever: %t", who.p.Partner, who.clearance, dueAliases[at], id, o.p.Partner, given, needed, ok)
 			}
 		}
