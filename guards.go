@@ -30,9 +30,7 @@ func (g deskGuard) Check(o *stix.Object) []collections.Hit { return deskHits(g.G
 
 func deskHits(list []guard.Hit) (hits []collections.Hit) {
 	for _, h := range list {
-		hits = append(hits, collections.Hit{
-			List: h.List, Block: h.Action == guard.Block, Hold: h.Action == guard.Hold, Example: h.Example, Text: h.Text(),
-		})
+		hits = append(hits, collections.Hit{List: h.List, Block: h.Action == guard.Block, Hold: h.Action == guard.Hold, Text: h.Text()})
 	}
 	return hits
 }

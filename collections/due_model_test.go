@@ -193,10 +193,10 @@ func (d *due) mine(p auth.PartnerID, id string) (list []*dueCopy) {
 }
 
 // held says whether somebody looks at it first, and whether that takes two.
-func (w *duePartner) held(c *dueCopy, sent, routed bool) (held, second bool) {
+func (w *duePartner) held(c *dueCopy, sent bool) (held, second bool) {
 	if sent {
 		held = c.word == "holdword" && w.exempt != "holds" || c.word == "watchword" && w.hold == "list=watch"
-		second = c.word == "blockword" && w.exempt != "blocks" || c.word == "docword" && routed
+		second = c.word == "blockword" && w.exempt != "blocks" || c.word == "docword"
 		if w.hold == "pattern=ipv4-addr" && strings.HasPrefix(c.value, "1") {
 			held = true
 		}
@@ -311,7 +311,7 @@ func (d *due) publish(w *duePartner, to string, body []*dueObject, wishes dueWis
 // take adds or keeps one object.
 func (d *due) take(w *duePartner, c *dueCopy, to dueSet, keep collections.KeepKind, sent bool, t *dueThing, wishes dueWishes, r *dueResult) {
 	kind, second := keep, false
-	if held, two := w.held(c, sent, t != nil); held && sent {
+	if held, two := w.held(c, sent); held && sent {
 		kind, second = collections.KeepHeld, two
 	}
 	waited := slices.DeleteFunc(d.mine(c.publisher, c.id), func(o *dueCopy) bool { // what it is, if that waited

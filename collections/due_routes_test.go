@@ -11,7 +11,7 @@ import (
 // route says where things go that a publisher sends through the intake, or that an operator chose of what waited,
 // and what comes along. What is held counts as if it were not there.
 func (d *due) route(w *duePartner, list []*dueCopy, all dueSet, chosen map[string]dueSet) []*dueThing {
-	if chosen == nil && slices.ContainsFunc(list, func(c *dueCopy) bool { return first(w.held(c, true, true)) }) {
+	if chosen == nil && slices.ContainsFunc(list, func(c *dueCopy) bool { return first(w.held(c, true)) }) {
 		meant := d.plan(w, list, all, nil, false)
 		things := d.plan(w, list, all, nil, true)
 		for _, t := range things {
@@ -48,7 +48,7 @@ func (d *due) plan(w *duePartner, list []*dueCopy, all dueSet, chosen map[string
 	for _, c := range list {
 		t := thing(c.id)
 		t.sent, t.dueCopy, t.said = true, c, 0
-		t.held = look && first(w.held(c, true, true))
+		t.held = look && first(w.held(c, true))
 		t.listed = c.list != 0 || all != 0 && !c.link()
 		if t.own = c.list; t.own == 0 && t.listed {
 			t.own = all

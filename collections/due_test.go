@@ -81,7 +81,7 @@ func (w *dueWalk) begin() {
 	w.guard(wordGuard{
 		"holdword":  {List: "holds", Hold: true, Text: "holds"},
 		"blockword": {List: "blocks", Block: true, Text: "blocks"},
-		"docword":   {List: "documents", Block: true, Example: true, Text: "documents"},
+		"docword":   {List: "documents", Block: true, Text: "documents"},
 		"watchword": {List: "watch", Text: "watch"},
 	})
 	w.desk.Gleaning = collections.Gleaning{Gist: dueGists, Value: func(text string) (collections.Value, error) { return collections.Value{Text: text}, nil }}

@@ -45,11 +45,10 @@ type GuardList struct {
 
 // Hit is a value of an object that a guard list has.
 type Hit struct {
-	List    string
-	Block   bool   // its release takes two
-	Hold    bool   // it is held; neither: only a rule of the publisher's asks for the list
-	Example bool   // a value of documents: where the publisher itself chose the readers, it is told, not held
-	Text    string // in words, for the publisher and the operator
+	List  string
+	Block bool   // its release takes two
+	Hold  bool   // it is held; neither: only a rule of the publisher's asks for the list
+	Text  string // in words, for the publisher and the operator
 }
 
 // holding gives what a partner's publications are held to now.
@@ -84,33 +83,35 @@ type watched struct {
 	hits []Hit
 }
 
-// watch looks at an object that becomes draft i; note is what its publisher is told of it.
-func (in *intake) watch(o *stix.Object, i int) (note string) {
+// lists names the guard lists that an object meets, each once.
+func (w watched) lists() (names []string) {
+	for _, h := range w.hits {
+		if !slices.Contains(names, h.List) {
+			names = append(names, h.List)
+		}
+	}
+	return names
+}
+
+// watch looks at an object that becomes draft i.
+func (in *intake) watch(o *stix.Object, i int) {
 	var w watched
 	if len(in.holding.patterns) > 0 {
 		w.kind = in.holding.observes(o)
 	}
 	if in.holding.guard != nil {
 		w.hits = slices.DeleteFunc(in.holding.guard.Check(o), func(h Hit) bool {
-			asked := slices.Contains(in.holding.lists, h.List)
-			switch {
-			case slices.Contains(in.holding.exempt, h.List):
-				return true
-			case h.Example && in.graph == nil && !asked:
-				note = appendMessage(note, "taken as an example, for "+clip(h.Text))
-				return true
-			}
-			return !h.Block && !h.Hold && !asked
+			return slices.Contains(in.holding.exempt, h.List) ||
+				!h.Block && !h.Hold && !slices.Contains(in.holding.lists, h.List)
 		})
 	}
 	if w.kind == "" && len(w.hits) == 0 {
-		return note
+		return
 	}
 	if in.watched == nil {
 		in.watched = map[int]watched{}
 	}
 	in.watched[i] = w
-	return note
 }
 
 // observes gives the first kind of observable of an object that a rule asks for.
@@ -176,8 +177,29 @@ func (in *intake) hold() {
 		keep.Reasons = append(keep.Reasons, it.Why...)
 		keep.Reasons = keep.Reasons[:min(len(keep.Reasons), MaxReasons)]
 		it.To, it.Keep = nil, &keep
-		it.Message = appendMessage(it.Message, "held until the operator has looked at it: "+clip(Reasons(reasons)))
+		m := in.heldMessage(reasons, in.watched[i].lists(), second)
+		if it.Message != "" {
+			m = appendMessage(m, it.Message)
+		}
+		it.Message = m
 	}
+}
+
+// heldMessage says why an item is held, and what can be done about it where guard lists are the reason.
+func (in *intake) heldMessage(reasons []Reason, lists []string, second bool) string {
+	m := "held until the operator has looked at it: " + clip(Reasons(reasons))
+	if len(lists) == 0 {
+		return m
+	}
+	two, from, p := "", "list", in.publication.Publisher
+	if second {
+		two = ", by two"
+	}
+	if len(lists) > 1 {
+		from = "lists"
+	}
+	return fmt.Sprintf("%s; the operator may release it (liaison queue release%s), or exempt %s from the %s for what comes (liaison guard exempt %s %s)",
+		m, two, p, from, p, strings.Join(lists, " "))
 }
 
 func union(a, b []auth.CollectionID) []auth.CollectionID {

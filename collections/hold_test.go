@@ -206,6 +206,15 @@ func TestGuardBlocks(t *testing.T) {
 			t.Errorf("success %d: %q, held: %t", i, m, want)
 		}
 	}
+	for i, want := range map[int]string{
+		1: "; the operator may release it (liaison queue release, by two), or exempt acme from the list for what comes (liaison guard exempt acme government)",
+		2: "; the operator may release it (liaison queue release), or exempt acme from the list for what comes (liaison guard exempt acme top)",
+		3: "; the operator may release it (liaison queue release, by two), or exempt acme from the lists for what comes (liaison guard exempt acme ",
+	} {
+		if m := s.Successes[i].Message; !strings.Contains(m, want) {
+			t.Errorf("success %d: %q, want … %s", i, m, want)
+		}
+	}
 	release := func(p auth.Principal) collections.Settled {
 		t.Helper()
 		r, err := h.desk.Release(t.Context(), p, "secure", collections.Order{Batch: s.ID, Reason: "really bad"})

@@ -268,9 +268,7 @@ func (in *intake) keep(o *stix.Object, s said, notes []*stix.Note) {
 			}
 		}
 	}
-	if note := in.watch(o, len(in.drafts)); note != "" {
-		item.Message = appendMessage(item.Message, note)
-	}
+	in.watch(o, len(in.drafts))
 	if in.graph != nil {
 		in.graph.Add(o)
 	}

@@ -40,11 +40,11 @@ func Builtin() []*List {
 	return []*List{
 		{Name: ReservedAddresses, Action: Block, Version: builtinVersion, kinds: addresses, blocks: blocks(reserved),
 			Description: "private, shared, loopback, link-local, multicast, benchmarking and unassigned addresses"},
-		{Name: DocumentationAddresses, Action: Block, Examples: true, Version: builtinVersion, kinds: addresses, blocks: blocks(documentation),
+		{Name: DocumentationAddresses, Action: Block, Version: builtinVersion, kinds: addresses, blocks: blocks(documentation),
 			Description: "addresses for examples in documents"},
 		{Name: ReservedDomains, Action: Block, Version: builtinVersion, kinds: names, form: hosts, texts: strings.Fields(reservedNames),
 			Description: "names that the public DNS does not have"},
-		{Name: DocumentationDomains, Action: Block, Examples: true, Version: builtinVersion, kinds: names, form: hosts, texts: strings.Fields(documentationNames),
+		{Name: DocumentationDomains, Action: Block, Version: builtinVersion, kinds: names, form: hosts, texts: strings.Fields(documentationNames),
 			Description: "names for examples in documents"},
 		{Name: PublicResolvers, Action: Block, Version: builtinVersion, kinds: addresses, blocks: blocks(resolvers),
 			form: hosts, texts: strings.Fields(resolverNames),
@@ -236,7 +236,7 @@ func Choose(lists []*List, actions map[string]Action) error {
 	left := len(actions)
 	for _, l := range lists {
 		if a, ok := actions[l.Name]; ok {
-			l.Action, l.Examples = a, false
+			l.Action = a
 			left--
 		}
 	}

@@ -73,7 +73,6 @@ type Hit struct {
 	Value   string // as the object has it
 	Entry   string // of the list; of a pattern, what is wrong with it
 	Pointer string // JSON pointer in the object
-	Example bool   // as List.Examples
 }
 
 // Text says it in words.

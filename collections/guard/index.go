@@ -172,7 +172,7 @@ func (h *hits) add(l *List, value, entry, pointer string) {
 			return
 		}
 	}
-	hit := Hit{List: l.Name, Version: l.Version, Action: l.Action, Example: l.Examples, Value: value, Entry: entry, Pointer: pointer}
+	hit := Hit{List: l.Name, Version: l.Version, Action: l.Action, Value: value, Entry: entry, Pointer: pointer}
 	if len(h.list) < MaxHits {
 		h.list = append(h.list, hit)
 	} else if l.Action > h.worst {

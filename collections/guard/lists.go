@@ -16,7 +16,6 @@ type List struct {
 	Version     string
 	Description string
 	Action      Action
-	Examples    bool // of values that documents use: what a publisher itself sends to readers is told, not held
 
 	kinds  kinds
 	form   form
