@@ -156,6 +156,9 @@ func (op *operation) numbered(n uint16) (*stack, error) {
 func (op *operation) versions(hash uint64, id stix.ID) ([]*version, error) {
 	list, ok := op.known[hash]
 	if !ok {
+		if op.index.delta == nil || !op.index.delta.ids.has(hash) {
+			return nil, nil
+		}
 		var err error
 		if list, err = op.load(hash); err != nil {
 			return nil, err

@@ -40,6 +40,7 @@ type delta struct {
 	ranges [indexRanges]deltaRange
 	count  int
 
+	ids  *filter  // of all hashes of the index, those in the runs too; the committer's
 	next uint64   // number of the next record
 	log  []record // those that are kept, in order
 }
@@ -69,7 +70,7 @@ type deltaRow struct {
 	from uint64 // the transaction that brought it
 }
 
-func newDelta(most int) *delta { return &delta{most: most, next: 1} }
+func newDelta(most int) *delta { return &delta{most: most, next: 1, ids: newFilter(0)} }
 
 func rangeOf(hash uint64) int { return int(hash >> 56) }
 
@@ -188,6 +189,7 @@ func (d *delta) take(list []entry, from, number uint64) {
 	defer d.mu.Unlock()
 	for _, e := range list {
 		d.ranges[rangeOf(e.hash)].add(e, from, number)
+		d.ids.add(e.hash)
 	}
 	d.count += len(list)
 }
@@ -348,6 +350,9 @@ func readDelta(op *bbolt.Bucket, most int) (*delta, error) {
 			d.next = max(d.next, n+1)
 		}
 	}
+	if err := d.readIDs(op.Bucket([]byte(bucketIndex))); err != nil {
+		return nil, err
+	}
 	log := op.Bucket([]byte(bucketDelta))
 	if log == nil {
 		return d, nil
@@ -368,11 +373,41 @@ func readDelta(op *bbolt.Bucket, most int) (*delta, error) {
 			e := readEntry(part.at(i))
 			if n > merged[rangeOf(e.hash)] {
 				d.ranges[rangeOf(e.hash)].add(e, 0, n)
+				d.ids.add(e.hash)
 				d.count++
 			}
 		}
 	}
 	return d, nil
+}
+
+// readIDs puts the hashes of all runs into the filter.
+func (d *delta) readIDs(runs *bbolt.Bucket) error {
+	n := 0
+	err := eachRun(runs, func(r rows) { n += r.len() })
+	if err != nil || n == 0 {
+		return err
+	}
+	d.ids = newFilter(n)
+	return eachRun(runs, func(r rows) {
+		for i := range r.len() {
+			d.ids.add(binary.BigEndian.Uint64(r.at(i)))
+		}
+	})
+}
+
+func eachRun(runs *bbolt.Bucket, each func(rows)) error {
+	if runs == nil {
+		return nil
+	}
+	return runs.ForEach(func(k, v []byte) error {
+		_, r, err := readRun(v)
+		if err != nil {
+			return fmt.Errorf("run %x of the index: %w", k, err)
+		}
+		each(r)
+		return nil
+	})
 }
 
 // deltas are those of all operations.

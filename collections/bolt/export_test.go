@@ -141,3 +141,13 @@ func SeekRun(run, hashes []uint64) []int {
 
 // Stamp is how a version in µs is written with so many digits after the point.
 func Stamp(us int64, digits int) string { return string(appendStamp(nil, us, digits)) }
+
+// Filter is what tells the committer of new ids.
+type Filter = filter
+
+// NewFilter makes one for n hashes.
+func NewFilter(n int) *Filter { return newFilter(n) }
+
+func (f *Filter) Add(hash uint64)      { f.add(hash) }
+func (f *Filter) Has(hash uint64) bool { return f.has(hash) }
+func (f *Filter) Layers() int          { return len(f.layers) }
