@@ -15,10 +15,10 @@ type layer struct {
 const (
 	filterKeys  = 32 // 2 bytes of memory each
 	filterBits  = 4
-	filterFirst = 256 << 10 // hashes that there is room for at the start, at least
+	filterFirst = 16 << 10 // hashes that there is room for at the start, at least
 )
 
-// newFilter makes one for so many hashes and as many again; more begin another layer, twice as large.
+// newFilter makes one for so many hashes and as many again; more begin another layer, four times as large.
 func newFilter(n int) *filter {
 	f := &filter{}
 	f.grow(max(2*n, filterFirst))
@@ -32,7 +32,7 @@ func (f *filter) grow(n int) {
 func (f *filter) add(hash uint64) {
 	l := &f.layers[len(f.layers)-1]
 	if l.room == 0 {
-		f.grow(2 * len(l.blocks) * filterKeys)
+		f.grow(4 * len(l.blocks) * filterKeys)
 		l = &f.layers[len(f.layers)-1]
 	}
 	l.room--
