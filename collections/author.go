@@ -110,6 +110,7 @@ func (in *intake) identities(ctx context.Context, d *Desk, a *authors) error {
 		return err
 	}
 	in.publication.Items = slices.Insert(in.publication.Items, 0, people...)
+	in.publication.shift(len(people))
 	if len(in.watched) > 0 {
 		moved := make(map[int]watched, len(in.watched))
 		for i, w := range in.watched {

@@ -207,6 +207,7 @@ type Publication struct {
 	Failed    int          // how many that were
 	Reason    string       // why the gateway itself moves what was published before; see Store
 	Wanted    []Wanted     // each id once
+	Ties      []Tie        // ascending by Item, each item once
 	Still     func() error // whether the publisher still may; asked within the commit
 }
 

@@ -291,21 +291,46 @@ func (d *due) publish(w *duePartner, to string, body []*dueObject, wishes dueWis
 	}
 	list = slices.DeleteFunc(list, func(c *dueCopy) bool { return d.anothers(w, c.by) && r.failed() })
 	things := d.route(w, list, wishes.all, nil)
+	missed := map[string]bool{} // what is not everywhere where it was to go
 	for _, t := range things {
+		fails, meant := r.fails, t.to
+		if held, _ := w.held(t.dueCopy, true); t.link() && !(held && t.sent) {
+			t.to = d.together(t, missed)
+			d.named = append(d.named, dueNaming{t.dueCopy, meant})
+		}
 		switch {
 		case !t.sent && t.to != 0:
 			d.take(w, t.dueCopy, t.to, "", false, t, wishes, r)
-		case t.sent && t.to == 0 && t.no != 0: // it may go to none of the countries that it concerns
+		case t.sent && meant == 0 && t.no != 0: // it may go to none of the countries that it concerns
 			r.fails++
 		case t.sent && t.to != 0:
 			d.take(w, t.dueCopy, t.to, "", true, t, wishes, r)
+		case t.sent && meant != 0:
+			d.take(w, t.dueCopy, 0, collections.KeepPending, true, t, wishes, r)
 		case t.sent && (t.context() || t.typ == "relationship" || t.typ == "sighting" && (t.said == 0 || t.said&^dueAbroad != 0)):
 			d.take(w, t.dueCopy, 0, collections.KeepPending, true, t, wishes, r)
 		case t.sent:
 			d.take(w, t.dueCopy, 0, collections.KeepUnrouted, true, t, wishes, r)
 		}
+		missed[t.id] = r.fails > fails || t.to != meant
 	}
 	return r
+}
+
+// together is where a relationship or sighting goes: where what it speaks of is, if that did not come as it was to.
+func (d *due) together(t *dueThing, missed map[string]bool) (to dueSet) {
+	to = t.to
+	for i, id := range []string{t.source, t.target} {
+		if !missed[id] || i == 1 && t.typ == "sighting" {
+			continue
+		}
+		var in dueSet
+		for _, o := range d.mine(t.publisher, id) {
+			in |= o.in
+		}
+		to &= in
+	}
+	return to
 }
 
 // take adds or keeps one object.

@@ -35,4 +35,5 @@ type Tried struct {
 	Kept      *Keep               // it would be kept, for what stands there
 	Duplicate bool                // it is there already, or kept already
 	Why       string              // it would fail
+	Message   string              // what its publisher would be told instead of the item's own message; "": nothing
 }

@@ -155,6 +155,9 @@ type audience struct {
 // forecast says what becomes of an item; false for what is brought and is there already.
 func (a *audience) forecast(it *Item, t *Tried) (Forecast, bool) {
 	f := Forecast{ID: string(it.ID), Version: it.Version.Text, Message: it.Message, Brought: it.Brought}
+	if t.Message != "" {
+		f.Message = t.Message
+	}
 	switch {
 	case t.Why != "":
 		f.Verdict, f.Message = ForecastFailed, t.Why

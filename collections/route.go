@@ -261,16 +261,36 @@ func (in *intake) route(x *dispatch, countries []string) error {
 	}
 	out := arranged{in: in, items: items}
 	told := 0
+	var ties []Tie
 	for i := range plan.Routes {
 		r := &plan.Routes[i]
+		place := out.len()
 		if r.Index < 0 {
-			if it, ok := x.bring(plan, r); ok {
-				out.bring(it)
+			it, ok := x.bring(plan, r)
+			if !ok {
+				continue
 			}
-		} else if at := at[r.Index]; x.settle(in, plan, r, &items[at], &told) {
-			out.take(at)
+			out.bring(it)
+		} else {
+			from := at[r.Index]
+			if at[r.Index] = -1; !x.settle(in, plan, r, &items[from], &told) {
+				continue
+			}
+			out.take(from)
+			at[r.Index] = place
+		}
+		if ends := ends(plan, r); ends != nil {
+			ties = append(ties, Tie{int32(place), ends})
 		}
 	}
+	for _, t := range ties {
+		for i, e := range t.Ends {
+			if e.Item >= 0 {
+				t.Ends[i].Item = int32(at[e.Item])
+			}
+		}
+	}
+	in.publication.Ties = ties
 	for i := range items {
 		if items[i].Foreign { // it stays to be told to the operator
 			out.take(i)
@@ -282,6 +302,22 @@ func (in *intake) route(x *dispatch, countries []string) error {
 	in.publication.Items, in.watched = out.list(), out.watched()
 	in.publication.Wanted = x.wanted(plan)
 	return nil
+}
+
+// ends gives what a routed object speaks of, by their indices in the graph; nil where nothing of it came with it.
+func ends(p *routing.Plan, r *routing.Route) (list []End) {
+	if r.State != routing.Routed {
+		return nil
+	}
+	together := false
+	p.Ends(r, func(id stix.ID, index int) {
+		list = append(list, End{id, int32(index)})
+		together = together || index >= 0
+	})
+	if !together {
+		return nil
+	}
+	return list
 }
 
 // wanted gives what is to be remembered: not the standard markings, which every reader has.
@@ -326,6 +362,14 @@ func (a *arranged) take(i int) {
 		a.moved[len(a.other)] = w
 	}
 	a.other = append(a.other, a.items[i])
+}
+
+// len is how many were taken and brought so far.
+func (a *arranged) len() int {
+	if a.other == nil {
+		return a.n
+	}
+	return len(a.other)
 }
 
 func (a *arranged) bring(it Item) {

@@ -79,6 +79,10 @@ import (
 // like any other, in its place among the items, but the status says nothing of it, neither counts nor
 // ids, and where it cannot be added it is left out. It is left out too when its Kept is kept no more.
 //
+// Ties. An item with a Tie goes to those of its collections where each of its ends is that did not go
+// where it was to: an item of the same publication that failed, was left out or was cut so itself, of whose id its
+// publisher has no version there. Where that is none, it is kept as pending; one that is Brought stays where it is.
+//
 // Sight. A View decides object by object exactly as auth.View.Shows does, on the facts fixed at the
 // commit. First, last and the default spec version are taken among what the reader sees, of the copy
 // it is shown: first Specs (or the latest) chooses, of that Versions, and then After, IDs, Types and

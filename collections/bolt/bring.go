@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"liaison/auth"
 	"liaison/collections"
@@ -12,9 +13,55 @@ import (
 // take judges one item of a publication: like any other, but as collections.Item says of one that was
 // kept before and of one that is only brought along.
 func (b *batch) take(op *operation, p *publication, i int, t *tally) (verdict, error) {
+	it, err := op.cut(p, i)
+	if err != nil {
+		return verdict{item: it}, err
+	}
+	failed := t.Failure
+	v, err := b.takeCut(op, p, i, it, t)
+	if err == nil && len(p.Ties) > 0 && (it != &p.Items[i] || t.Failure > failed || it.Brought && v.new == nil) {
+		p.miss(i)
+	}
+	return v, err
+}
+
+// miss notes that an item is not everywhere where it was to go.
+func (p *publication) miss(i int) {
+	if p.missed == nil {
+		p.missed = map[int32]bool{}
+	}
+	p.missed[int32(i)] = true
+}
+
+// cut gives an item as it goes by what became of the ones before it; see collections.Tie.
+func (op *operation) cut(p *publication, i int) (*collections.Item, error) {
 	it := &p.Items[i]
+	tie := p.Tie(i)
+	if tie == nil || len(p.missed) == 0 {
+		return it, nil
+	}
+	return tie.Cut(it, func(e collections.End, c auth.CollectionID) (bool, error) {
+		if !p.missed[e.Item] {
+			return false, nil
+		}
+		s, err := op.stack(c)
+		if err != nil {
+			return false, err
+		}
+		known, err := op.versions(p.hashes[e.Item], e.ID)
+		return !slices.ContainsFunc(known, func(k *version) bool {
+			return k.Publisher == p.Publisher && slices.Contains(k.in, s.number)
+		}), err
+	})
+}
+
+// takeCut judges item i as it goes.
+func (b *batch) takeCut(op *operation, p *publication, i int, it *collections.Item, t *tally) (verdict, error) {
+	if it.Brought && len(it.To) == 0 && it.Keep == nil {
+		return verdict{item: it}, nil // it stays where it is
+	}
 	if it.Kept == 0 && !it.Brought {
-		return b.judge(op, p, i, t)
+		return b.judge(op, p, i, it, t)
 	}
 	k := op.keeps(b)
 	old, err := k.before(p, it)
@@ -37,7 +84,7 @@ func (b *batch) take(op *operation, p *publication, i int, t *tally) (verdict, e
 		own = &tally{}
 	}
 	failed := own.Failure
-	v, err := b.judge(op, p, i, own)
+	v, err := b.judge(op, p, i, it, own)
 	if err != nil {
 		return v, err
 	}
@@ -98,6 +145,7 @@ func (s *Store) Try(ctx context.Context, p collections.Publication) (list []coll
 }
 
 func (b *batch) try(ctx context.Context, p *publication) ([]collections.Tried, error) {
+	p.missed = nil
 	if p.Still != nil {
 		if err := p.Still(); err != nil {
 			return nil, err
@@ -126,7 +174,9 @@ func (b *batch) try(ctx context.Context, p *publication) ([]collections.Tried, e
 		if v.new != nil {
 			verdicts = append(verdicts, v)
 		}
-		list[i] = v.tried(&t)
+		if list[i] = v.tried(&t); v.item != &p.Items[i] {
+			list[i].Message = v.item.Message
+		}
 		for _, c := range k.changed[before:] {
 			if c.fresh && !c.dropped {
 				keep := c.Keep

@@ -19,9 +19,10 @@ const maxNames = 100
 // publication is a publication on its way through the committer.
 type publication struct {
 	collections.Publication
-	hashes  []uint64 // of the items' ids
-	staging *staging // what was staged for it; nil: nothing
-	parts   bool     // it is planned in parts, and has a transaction of its own
+	hashes  []uint64       // of the items' ids
+	staging *staging       // what was staged for it; nil: nothing
+	missed  map[int32]bool // items that are not everywhere where they were to go
+	parts   bool           // it is planned in parts, and has a transaction of its own
 }
 
 // check refuses what no store could keep.
@@ -70,6 +71,7 @@ func (b *batch) publish(ctx context.Context, p *publication) (collections.Status
 		}
 	}
 	op := b.operation(p.Place.Operation)
+	p.missed = nil
 	t := tally{named: p.brings(), Status: collections.Status{
 		ID: p.Status, Operation: p.Place.Operation, Publisher: p.Publisher, Received: p.Received,
 		Failure: p.Failed, Failures: slices.Clone(p.Failures[:min(len(p.Failures), collections.MaxDetails)]),
@@ -119,7 +121,7 @@ const tidyParts = 4
 // the first part nothing of it can be taken back but with the transaction. What was kept or brought along is told
 // of in lines for the whole, and what goes into several collections is counted for the whole.
 func (p *publication) divisible(part int) bool {
-	if len(p.Items) <= part || len(p.Wanted) > 0 {
+	if len(p.Items) <= part || len(p.Wanted)+len(p.Ties) > 0 {
 		return false
 	}
 	for i := range p.Items {
@@ -177,8 +179,7 @@ func (b *batch) write(op *operation) (*operation, error) {
 }
 
 // judge decides about one item: ownership, duplicates, conflicts. What it finds is noted in t.
-func (b *batch) judge(op *operation, p *publication, i int, t *tally) (verdict, error) {
-	it := &p.Items[i]
+func (b *batch) judge(op *operation, p *publication, i int, it *collections.Item, t *tally) (verdict, error) {
 	v := verdict{item: it, hash: p.hashes[i]}
 	known, err := op.versions(v.hash, it.ID)
 	if err != nil {

@@ -256,7 +256,7 @@ func (b *batch) release(op *operation, k *keeping, t *collections.Settlement, r 
 		hashes: []uint64{v.hash},
 	}
 	var one tally
-	judged, err := b.judge(op, p, 0, &one)
+	judged, err := b.judge(op, p, 0, &p.Items[0], &one)
 	if err != nil {
 		return out, verdict{}, err
 	}

@@ -157,6 +157,42 @@ func (g *Graph) again() {
 	}
 }
 
+// Ends yields what an object speaks of that goes only where all of that goes, a relationship, a sighting or a note:
+// ids, each with its index in the publication, -1 for what is kept. For others it yields nothing.
+func (p *Plan) Ends(route *Route, each func(id stix.ID, index int)) {
+	g := p.graph
+	v := &g.nodes[route.node]
+	if v.class < linkClass || v.class == aboutClass && (v.own != 0 || v.flags&hasStated != 0) {
+		return
+	}
+	for e := v.first; e >= 0; e = g.entries[e].next {
+		x := &g.entries[e]
+		if x.dropped || int(x.index) != route.Index {
+			continue
+		}
+		refs := g.refs[x.refs:x.end]
+		things := slices.ContainsFunc(refs, func(r ref) bool { return r.property.subject() && !g.aside(r) })
+		for _, r := range refs {
+			if r.property.subject() && g.aside(r) != things {
+				each(stix.ID(g.nodes[r.to].id), g.sentAt(r.to))
+			}
+		}
+	}
+}
+
+// aside reports a reference of a report or note to malware, an actor or a place.
+func (g *Graph) aside(r ref) bool { return r.property == pObjects && g.nodes[r.to].class.context() }
+
+// sentAt gives the index of an object of the publication with this id, -1 for none.
+func (g *Graph) sentAt(n int32) int {
+	for e := g.nodes[n].first; e >= 0; e = g.entries[e].next {
+		if x := &g.entries[e]; !x.dropped && x.index >= 0 {
+			return int(x.index)
+		}
+	}
+	return -1
+}
+
 // Reasons lists why an object concerns countries, those outside the operation too, in the order of
 // preference, at most MaxReasons; and last why it was brought or follows, if it does.
 func (p *Plan) Reasons(route *Route) []Reason {

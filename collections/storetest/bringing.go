@@ -16,6 +16,7 @@ func bringing() []step {
 		{"the status says nothing of what is brought", broughtUntold},
 		{"what cannot be brought is left out", broughtLeftOut},
 		{"what was kept is kept no more when it is taken", keptTaken},
+		{"what speaks of what failed stays behind", tiedBehind},
 		{"a publisher's things are found wherever they are", placedFound},
 		{"reasons are kept beside the version", whysKept},
 		{"what the gateway moves has a reason and no status", movedForReason},
@@ -113,6 +114,62 @@ func keptTaken(e *env) {
 	if n := len(e.waiting(collections.KeptQuery{Publisher: north})); n != 0 {
 		e.Errorf("%d are kept after reopening", n)
 	}
+}
+
+// tied has item i go only where these items are.
+func tied(p *collections.Publication, i int, ends ...int) {
+	t := collections.Tie{Item: int32(i)}
+	for _, n := range ends {
+		t.Ends = append(t.Ends, collections.End{ID: p.Items[n].ID, Item: int32(n)})
+	}
+	p.Ties = append(p.Ties, t)
+}
+
+func tiedBehind(e *env) {
+	e.publish(south, item(1))
+	e.publish(north, item(2, to(vn)), item(9))
+	keys := e.keeps(north, item(7, keepAs(collections.KeepPending)))
+	p := e.publication(north,
+		item(1, to(vn, lk)),                        // another's
+		item(2, body("other"), to(vn, lk)),         // a conflict: it is in one of them
+		item(3, to(vn, lk)),                        // goes
+		item(4, to(vn, lk)),                        // of what fails
+		item(5, to(vn, lk)),                        // of what is in one of them
+		item(6, to(vn, lk)),                        // of what goes
+		item(7, was(keys[0]), to(lk), brought),     // waited for what fails
+		item(8, to(lk)),                            // of what stays behind
+		item(9, to(lk), brought),                   // of what waits still
+		item(10, keepAs(collections.KeepHeld, lk)), // is held
+	)
+	tied(&p, 3, 2, 0)
+	tied(&p, 4, 1, 2)
+	tied(&p, 5, 2)
+	tied(&p, 6, 0)
+	tied(&p, 7, 3)
+	tied(&p, 8, 6)
+	tied(&p, 9, 0)
+	tried, err := e.store.Try(e.ctx, p)
+	e.check("trying", err)
+	s := e.send(p)
+	if s.Success != 6 || s.Failure != 2 || s.Kept != 3 || s.Duplicate != 0 {
+		e.Errorf("of ten, two fail, two bring and three wait: %+v", s)
+	}
+	e.gives("who reads where one end is", auth.View{Partner: north, Own: true}, in(vn), last(), item(2), item(9), item(3), item(5, to(vn)), item(6))
+	e.gives("who reads where none is", auth.View{Partner: north, Own: true}, in(lk), last(), item(3), item(6))
+	for i, want := range [][]auth.CollectionID{3: nil, 4: {vn}, 5: {vn, lk}, 6: nil, 7: nil, 8: nil, 9: nil} {
+		if i >= 3 && !slices.Equal(tried[i].To, want) {
+			e.Errorf("item %d was to go to %v by a trial, want %v", i, tried[i].To, want)
+		}
+	}
+	if tried[3].Kept == nil || tried[3].Message == "" || tried[7].Kept == nil || tried[4].Kept != nil {
+		e.Errorf("what a trial says: %+v", tried)
+	}
+	waits := map[stix.ID][]stix.ID{}
+	for _, k := range e.waiting(collections.KeptQuery{Kind: collections.KeepPending}) {
+		waits[k.Item.ID] = k.Item.Keep.Waits
+	}
+	want := map[stix.ID][]stix.ID{item(4).ID: {item(1).ID, item(3).ID}, item(7).ID: nil, item(8).ID: {item(4).ID}}
+	equal(e, "what waits, and for what", want, waits)
 }
 
 func (e *env) placed(publisher auth.PartnerID, ids ...stix.ID) []collections.Placed {

@@ -55,6 +55,30 @@ func bringingFaults() []fault {
 			breaks: items(func(it *collections.Item) { it.Kept = 0 }),
 		},
 		{
+			name: "sends what speaks of what failed", reportedBy: "bringing/what_speaks_of_what_failed_stays_behind",
+			breaks: func(b *broken) {
+				b.publish = func(ctx context.Context, p collections.Publication) (collections.Status, error) {
+					p.Ties = nil
+					return b.Model.Publish(ctx, p)
+				}
+			},
+		},
+		{
+			name: "has what speaks of what failed wait wherever it is", reportedBy: "bringing/what_speaks_of_what_failed_stays_behind",
+			breaks: func(b *broken) {
+				b.publish = func(ctx context.Context, p collections.Publication) (collections.Status, error) {
+					p.Ties = slices.Clone(p.Ties)
+					for i, t := range p.Ties {
+						p.Ties[i].Ends = slices.Clone(t.Ends)
+						for j := range t.Ends {
+							p.Ties[i].Ends[j].ID = "indicator--gone"
+						}
+					}
+					return b.Model.Publish(ctx, p)
+				}
+			},
+		},
+		{
 			name: "gives another's things", reportedBy: "bringing/a_publisher's_things_are_found_wherever_they_are",
 			breaks: func(b *broken) {
 				b.placed = func(ctx context.Context, _ auth.PartnerID, ids []stix.ID) ([]collections.Placed, error) {

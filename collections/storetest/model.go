@@ -120,9 +120,15 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 	var refused []stix.ID
 	var freed []*batchLine
 	var reached []auth.CollectionID
-	for _, it := range p.Items {
+	short := map[int32]bool{}
+	for i := range p.Items {
+		it, stays := m.cut(p, i, short)
+		if stays {
+			continue
+		}
 		old, gone := m.before(p, it)
 		if it.Brought {
+			short[int32(i)] = true
 			if !gone && m.objection(p, it) == "" {
 				m.name(p, it, m.rest(p, it))
 				if keep := m.rest(p, it); keep != nil {
@@ -142,6 +148,7 @@ func (m *Model) Publish(ctx context.Context, p collections.Publication) (collect
 			why = "it is kept no more: another order dropped or released it"
 		}
 		if why != "" {
+			short[int32(i)] = true
 			m.restore(old)
 			if m.foreign(p, it) {
 				refused = append(refused, it.ID)

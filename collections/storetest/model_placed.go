@@ -124,14 +124,25 @@ func (m *Model) Try(ctx context.Context, p collections.Publication) ([]collectio
 	c := m.copied()
 	now := collections.AddedAt(c.now())
 	list := make([]collections.Tried, len(p.Items))
-	for i, it := range p.Items {
+	short := map[int32]bool{}
+	for i := range p.Items {
 		t := &list[i]
+		it, stays := c.cut(p, i, short)
+		if stays {
+			t.Duplicate = true
+			continue
+		}
+		if it.Message != p.Items[i].Message {
+			t.Message = it.Message
+		}
 		old, gone := c.before(p, it)
 		if it.Brought && gone {
+			short[int32(i)] = true
 			t.Duplicate = true
 			continue
 		}
 		if t.Why = c.objection(p, it); t.Why != "" {
+			short[int32(i)] = true
 			c.restore(old)
 			if it.Brought {
 				*t = collections.Tried{Duplicate: true}
@@ -149,6 +160,26 @@ func (m *Model) Try(ctx context.Context, p collections.Publication) ([]collectio
 		t.Duplicate = c.add(p, it, now) == nil && t.Kept == nil
 	}
 	return list, nil
+}
+
+// cut gives an item as it goes where an end of it is not everywhere where it was to be. stays: nowhere.
+func (m *Model) cut(p collections.Publication, i int, short map[int32]bool) (it collections.Item, stays bool) {
+	tie := p.Tie(i)
+	if tie == nil {
+		return p.Items[i], false
+	}
+	cut, err := tie.Cut(&p.Items[i], func(e collections.End, c auth.CollectionID) (bool, error) {
+		return short[e.Item] && !slices.ContainsFunc(m.copyOf(p.Place.Operation, p.Publisher, e.ID), func(v *version) bool {
+			return v.at.Collection == c
+		}), nil
+	})
+	if err != nil {
+		panic(err) // there is none
+	}
+	if cut != &p.Items[i] {
+		short[int32(i)] = true
+	}
+	return *cut, cut.Brought && len(cut.To) == 0 && cut.Keep == nil
 }
 
 // copied gives a model of its own that holds the same; versions themselves are not changed by what Try
