@@ -102,10 +102,10 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, factory(func(o bolt.Options) bolt.Options { return o }))
 }
 
-// TestStoreOfSmallSegments runs the suite where nearly every object meets a segment's end, and where
-// segments are joined after each publication.
+// TestStoreOfSmallSegments runs the suite where nearly every object meets a segment's end, a publication is planned
+// in parts, the map grows with the file, and segments are joined after each publication.
 func TestStoreOfSmallSegments(t *testing.T) {
-	f := factory(func(o bolt.Options) bolt.Options { return o.WithSegments(1500, 300) })
+	f := factory(func(o bolt.Options) bolt.Options { return o.WithSegments(1500, 300).WithGrowingMap() })
 	usual := f.New
 	f.New = func(t testing.TB, now func() time.Time) storetest.Opener {
 		opener := usual(t, now)
