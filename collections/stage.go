@@ -27,7 +27,7 @@ type Stager interface {
 // first is not staged at all, and of what has more the rest is in smaller pieces, beside more and more facts.
 const (
 	stageFirst = 8 << 20
-	stageSize  = 2 << 20
+	stageSize  = 1 << 20
 )
 
 // full reports whether it is time to stage.

@@ -115,7 +115,7 @@ func (b *batch) publish(ctx context.Context, p *publication) (collections.Status
 const partItems = 4 << 10
 
 // tidyParts is after how many parts memory is tidied up.
-const tidyParts = 4
+const tidyParts = 3
 
 // divisible reports whether a publication may be planned in parts. It then needs a transaction of its own, for after
 // the first part nothing of it can be taken back but with the transaction. What was kept or brought along is told
