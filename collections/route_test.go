@@ -344,3 +344,43 @@ func TestIntakeLongIDs(t *testing.T) {
 		t.Errorf("kept %+v", list)
 	}
 }
+
+func sightingOf(n int) string {
+	return object("sighting", n, `,"sighting_of_ref":"`+objectID("indicator", n)+`"`)
+}
+
+// TestEarlierEndIsThere: a version that fails at the door does not hide the one before it.
+func TestEarlierEndIsThere(t *testing.T) {
+	h := newHouse(t)
+	vendor := h.vendor("acme")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	a := evil(1, listed("VN"))
+	h.intake(vendor, nil, a)
+	names := strings.Replace(evil(1, strings.Replace(listed("VN"), "countries", "partners", 1)), `"modified":"2026-01`, `"modified":"2026-02`, 1)
+	names = strings.Replace(names, `["VN"]`, `["vn-police"]`, 1)
+	if s := h.intake(vendor, nil, names, sightingOf(1)); s.Failure != 1 || s.Kept != 0 {
+		t.Errorf("status %+v", s)
+	}
+	h.has(vn, "vn", a, sightingOf(1))
+}
+
+// TestEndsThatFail: what speaks of what fails in the commit goes where that is already, or waits for it.
+func TestEndsThatFail(t *testing.T) {
+	h := newHouse(t)
+	vendor, other := h.vendor("acme"), h.vendor("other")
+	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
+	lk := h.partner(auth.CreatePartner{ID: "lk-police", Role: auth.Agency}, auth.Rights{Read: true}, "lk")
+	a, theirs := evil(1, listed("VN")), evil(2, listed("VN"))
+	h.intake(vendor, nil, a)
+	h.intake(other, nil, theirs)
+	s := h.intake(vendor, nil, evil(1, listed("VN", "LK")), sightingOf(1), evil(2, listed("VN")), sightingOf(2))
+	if s.Failure != 2 || s.Success != 2 || s.Kept != 1 {
+		t.Errorf("status %+v", s)
+	}
+	h.has(vn, "vn", a, theirs, sightingOf(1))
+	h.has(lk, "lk")
+	list := h.queue(collections.KeptQuery{})
+	if len(list) != 1 || list[0].Item.Keep.Kind != collections.KeepPending || !slices.Equal(list[0].Item.Keep.Waits, []stix.ID{stix.ID(objectID("indicator", 2))}) {
+		t.Errorf("what waits: %+v", list)
+	}
+}

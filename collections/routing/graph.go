@@ -245,11 +245,11 @@ func (g *Graph) sent(n int32) bool {
 // Len gives how many objects were added.
 func (g *Graph) Len() int { return len(g.entries) }
 
-// Referred yields the ids that the objects refer to and that are none of them: what Held will be asked
-// of, so that a caller may look all of them up at once.
+// Referred yields the ids that the objects refer to and that are none of them, or of one that was dropped: what
+// Held will be asked of, so that a caller may look all of them up at once.
 func (g *Graph) Referred(each func(id stix.ID)) {
 	for i := range g.nodes {
-		if g.nodes[i].first < 0 {
+		if !g.live(int32(i)) {
 			each(stix.ID(g.nodes[i].id))
 		}
 	}
