@@ -67,6 +67,12 @@ type Keep struct {
 	Second  bool                `json:"second,omitempty"`  // a release takes two: one who asks, another who agrees
 }
 
+// Two reports whether another than the actor must have asked for a release first. What was held and waits
+// for other things now was released by two already.
+func (k *Keep) Two(asked, actor auth.Actor) bool {
+	return k.Second && k.Kind == KeepHeld && (asked == "" || asked == actor)
+}
+
 // Check says what is wrong with a Keep, wrapping ErrInvalid.
 func (k *Keep) Check() error {
 	switch {

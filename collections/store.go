@@ -73,7 +73,7 @@ import (
 //     has such lines of kind "bring".
 //   - An item with Kept is the kept version of that key, of the same publisher and id: that one is no
 //     longer kept when the item is taken. A key that is kept no more is none; where the publication has a
-//     Reason it is a failure. One that takes two is ErrDenied unless another than the actor asked for it.
+//     Reason it is a failure. A held one that takes two is ErrDenied unless another than the actor asked for it.
 //
 // Bringing. An item that is Brought is one that the publisher published before: it is judged and added
 // like any other, in its place among the items, but the status says nothing of it, neither counts nor

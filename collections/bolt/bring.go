@@ -73,7 +73,7 @@ func (b *batch) takeCut(op *operation, p *publication, i int, it *collections.It
 		return verdict{item: it}, nil
 	case err != nil && !errors.Is(err, collections.ErrNotFound):
 		return verdict{item: it}, err
-	case old != nil && old.Keep.Second && (old.Asked == "" || old.Asked == p.Actor):
+	case old != nil && old.Keep.Two(old.Asked, p.Actor):
 		return verdict{item: it}, fmt.Errorf("%w: its release takes two: one who asks for it, and another who agrees", collections.ErrDenied)
 	}
 	if old != nil {

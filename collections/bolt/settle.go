@@ -235,7 +235,7 @@ func (b *batch) release(op *operation, k *keeping, t *collections.Settlement, r 
 	if len(to) == 0 {
 		return out, verdict{}, fmt.Errorf("%w: it has no collection to go to: name some", collections.ErrInvalid)
 	}
-	if v.Keep.Second && (v.Asked == "" || v.Asked == t.Actor) {
+	if v.Keep.Two(v.Asked, t.Actor) {
 		return out, verdict{}, fmt.Errorf("%w: its release takes two: one who asks for it, and another who agrees", collections.ErrDenied)
 	}
 	raw := v.raw

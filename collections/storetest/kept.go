@@ -451,6 +451,18 @@ func keptSecond(e *env) {
 	var line struct{ Asked []auth.Actor }
 	e.last(&line, "kept.release")
 	equal(e, "who is in the journal as asking", []auth.Actor{"local:1000"}, line.Asked)
+	asked := auth.Actor("operator_1")
+	keys = e.keeps(north, item(4, keep(vn), two))
+	e.settle(collections.Settlement{ // two released it before it had anywhere to go
+		Operation: secure, Actor: "operator_2", Still: agree, Reason: "it may wait",
+		Amend: []collections.Amended{{Key: keys[0], Asked: asked, Because: "it may wait", Kind: collections.KeepPending}},
+	})
+	p = e.publication(north, item(4, to(vn), was(keys[0]), brought))
+	p.Actor, p.Reason = asked, "what it waited for came"
+	e.send(p)
+	if list := e.waiting(collections.KeptQuery{Keys: keys}); len(list) != 0 {
+		e.Errorf("what two released waits still: %+v", list)
+	}
 }
 
 func keptDrop(e *env) {

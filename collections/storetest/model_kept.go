@@ -161,7 +161,7 @@ func (m *Model) Settle(ctx context.Context, s collections.Settlement) ([]collect
 		if len(r.To)+len(k.Item.Keep.To) == 0 {
 			return nil, fmt.Errorf("%w: nowhere to go", collections.ErrInvalid)
 		}
-		if k.Item.Keep.Second && (k.Asked == "" || k.Asked == s.Actor) {
+		if k.Item.Keep.Two(k.Asked, s.Actor) {
 			return nil, fmt.Errorf("%w: it takes two", collections.ErrDenied)
 		}
 		if size += k.Size; size > collections.MaxSettledBytes && i > 0 {

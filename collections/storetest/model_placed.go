@@ -20,7 +20,7 @@ func (m *Model) known(p collections.Publication) error {
 			case it.Kept == 0 || k.op != p.Place.Operation || k.Key != it.Kept:
 			case k.Publisher != p.Publisher || k.Item.ID != it.ID:
 				return fmt.Errorf("%w: %s is not what is kept under %d", collections.ErrInvalid, it.ID, it.Kept)
-			case k.Item.Keep.Second && (k.Asked == "" || k.Asked == p.Actor):
+			case k.Item.Keep.Two(k.Asked, p.Actor):
 				return fmt.Errorf("%w: the release of %d takes two", collections.ErrDenied, it.Kept)
 			}
 		}
