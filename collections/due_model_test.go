@@ -340,7 +340,7 @@ func (d *due) take(w *duePartner, c *dueCopy, to dueSet, keep collections.KeepKi
 		kind, second = collections.KeepHeld, two
 	}
 	waited := slices.DeleteFunc(d.mine(c.publisher, c.id), func(o *dueCopy) bool { // what it is, if that waited
-		return t == nil || keep != "" || o.in != 0 || o.kind == collections.KeepHeld || o.raw != c.raw
+		return t == nil || keep != "" || !sent && o != c || o.in != 0 || o.kind == collections.KeepHeld || o.raw != c.raw
 	})
 	for _, o := range waited {
 		if o.gone = true; sent { // it came with both

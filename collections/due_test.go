@@ -432,7 +432,7 @@ func (w *dueWalk) decide() {
 func (w *dueWalk) withdraw() {
 	w.Helper()
 	for _, c := range w.all {
-		if c.gone || w.mixed[c.batch] || !w.once(5) {
+		if c.gone || w.mixed[c.batch] || !w.once(5) || !w.of(c, c.batch) {
 			continue
 		}
 		publisher := w.due.partner(c.publisher)
@@ -454,10 +454,10 @@ func (w *dueWalk) withdraw() {
 	}
 }
 
-// of: it was sent with the batch, or brought by it, or brought since of what came with it: of a version that came
-// with several batches it is each one's.
+// of: it was sent with the batch, or brought by it, or brought since of what came with it and is still there: of a
+// version that came with several batches it is each one's.
 func (d *due) of(c *dueCopy, batch collections.StatusID) bool {
-	return !c.gone && (c.batch == batch || c.via == batch || c.via != "" &&
+	return !c.gone && (c.batch == batch && c.via == "" || c.via == batch || c.via != "" &&
 		slices.ContainsFunc(d.all[:slices.Index(d.all, c)], func(o *dueCopy) bool {
 			return !o.gone && o.in != 0 && o.via == "" && o.batch == batch && o.publisher == c.publisher && o.id == c.id && o.version == c.version
 		}))
