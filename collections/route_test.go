@@ -356,12 +356,14 @@ func TestEarlierEndIsThere(t *testing.T) {
 	vn := h.partner(auth.CreatePartner{ID: "vn-police", Role: auth.Agency}, auth.Rights{Read: true}, "vn")
 	a := evil(1, listed("VN"))
 	h.intake(vendor, nil, a)
-	names := strings.Replace(evil(1, strings.Replace(listed("VN"), "countries", "partners", 1)), `"modified":"2026-01`, `"modified":"2026-02`, 1)
-	names = strings.Replace(names, `["VN"]`, `["vn-police"]`, 1)
-	if s := h.intake(vendor, nil, names, sightingOf(1)); s.Failure != 1 || s.Kept != 0 {
+	none := stix.Unmarked
+	h.apply(collections.Access(auth.SetPartner{ID: "acme", DefaultMarking: &none}))
+	unmarked := strings.Replace(evil(1, ""), `"modified":"2026-01`, `"modified":"2026-02`, 1)
+	sighted := object("sighting", 1, `,"sighting_of_ref":"`+objectID("indicator", 1)+`"`+marked(tlpGreen))
+	if s := h.intake(h.principal(vendor.Client), nil, unmarked, sighted); s.Failure != 1 || s.Kept != 0 {
 		t.Errorf("status %+v", s)
 	}
-	h.has(vn, "vn", a, sightingOf(1))
+	h.has(vn, "vn", a, sighted)
 }
 
 // TestEndsThatFail: what speaks of what fails in the commit goes where that is already, or waits for it.
