@@ -76,7 +76,7 @@ func reason(cell string) string {
 		"pull-gzip-100": "a sixth of compressing a page of 100 is 27 µs. That is what Go's HTTP server takes for an answer with nothing in it; " +
 			"the gateway's costs three times as much, nginx's with the compressed file as it is 22.",
 		"pull-gzip-1000": "met at 10,000 objects; at a million a page takes 30 to 40 µs more, which was not looked into further.",
-		"in-process": "the bar is of a million objects, where it is met; at 10 million the id index is as much larger, and more of it is not in a cache.",
+		"in-process":     "the bar is of a million objects, where it is met; at 10 million the id index is as much larger, and more of it is not in a cache.",
 		"writing": "segments take 1.019 of the objects' bytes, facts 0.066, the id index 0.058, values and validity 0.026, in a store of 300,000 " +
 			"that was looked at bucket by bucket: 1.18 in all. A larger file has the journal of what was pulled before it was looked at. At 10 million, for which there is no bar, " +
 			"a merge of the id index rewrites ten times the old rows for as many new ones. Commits wait for a sync of their pages and " +
