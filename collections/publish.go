@@ -141,12 +141,11 @@ type intake struct {
 	watched     map[int]watched // by draft, after mark by item; see hold.go
 	graph       *routing.Graph  // of what is sent to an intake; nil: of no other
 
-	stager   Stager // nil: everything stays in memory
-	staged   int    // how many objects were
-	unstaged int    // where those begin in publication.Items that were not
-	loose    int    // bytes of them
-	read     int64  // bytes of those that were
-	limits   stix.Limits
+	stager Stager // nil: everything stays in memory
+	staged int    // how many of publication.Items were, from the first on
+	loose  int    // bytes of those that were not
+	read   int64  // bytes of those that were
+	limits stix.Limits
 }
 
 // draft is an item whose level waits for the definitions that the same body may bring later.

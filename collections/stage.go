@@ -37,7 +37,7 @@ func (in *intake) full() bool {
 
 // stage hands the bytes that were copied since the last time to the store.
 func (in *intake) stage(ctx context.Context) error {
-	list := in.publication.Items[in.unstaged:]
+	list := in.publication.Items[in.staged:]
 	raws := make([][]byte, len(list))
 	for i := range list {
 		raws[i] = list[i].Raw
@@ -51,7 +51,7 @@ func (in *intake) stage(ctx context.Context) error {
 	}
 	first := in.read == 0
 	in.read += int64(in.loose)
-	in.unstaged, in.loose = len(in.publication.Items), 0
+	in.loose = 0
 	in.room.empty()
 	if first {
 		in.expect()
