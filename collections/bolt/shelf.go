@@ -47,15 +47,19 @@ func openShelf(tx *bbolt.Tx, d *delta, at collections.Place) (*shelf, error) {
 	return s, nil
 }
 
+// bucketsOf gives those of an operation and of a collection in it; nil for what is not there.
+func bucketsOf(tx *bbolt.Tx, at collections.Place) (op, c *bbolt.Bucket) {
+	if op = tx.Bucket(operationName(at.Operation)); op != nil {
+		c = op.Bucket(collectionName(at.Collection))
+	}
+	return op, c
+}
+
 // openPages opens a collection for its facts; walked and indexed open the rest when it is wanted. Opening a
 // bucket costs as much as finding a page in it.
 func openPages(tx *bbolt.Tx, at collections.Place) (*shelf, error) {
 	s := &shelf{}
-	op := tx.Bucket(operationName(at.Operation))
-	if op == nil {
-		return s, nil
-	}
-	c := op.Bucket(collectionName(at.Collection))
+	op, c := bucketsOf(tx, at)
 	if c == nil {
 		return s, nil
 	}
@@ -132,11 +136,7 @@ func (s *shelf) keyOf(a collections.Added) []byte {
 // openSegments opens a collection for its bytes alone.
 func openSegments(tx *bbolt.Tx, at collections.Place) (*shelf, error) {
 	s := &shelf{}
-	op := tx.Bucket(operationName(at.Operation))
-	if op == nil {
-		return s, nil
-	}
-	c := op.Bucket(collectionName(at.Collection))
+	op, c := bucketsOf(tx, at)
 	if c == nil {
 		return s, nil
 	}
